@@ -1,0 +1,1 @@
+"""glioframe: self-configuring deep learning for neuro-oncology PET/MRI."""
