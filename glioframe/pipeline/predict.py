@@ -1,0 +1,206 @@
+"""Ensemble prediction of new cases with the folds of a trained model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from glioframe.artifacts.cases import Case, load_cases
+from glioframe.artifacts.evaluation import save_evaluation
+from glioframe.artifacts.json_file import load_json, parse
+from glioframe.artifacts.prediction import PredictionRow, save_predictions
+from glioframe.artifacts.raw_dataset import CaseFiles, find_case_files
+from glioframe.core.errors import PredictionError
+from glioframe.core.files import sha256_of_file
+from glioframe.core.provenance import Provenance
+from glioframe.evaluation.evaluate import evaluate
+from glioframe.pipeline.model_folder import ModelDescription, ModelFolder
+from glioframe.pipeline.notices import notices_for
+from glioframe.pipeline.predictions import ensemble, prediction_rows
+from glioframe.preprocessing.case import preprocess_case
+from glioframe.reporting.report import ReportContent, write_report
+from glioframe.task_api.registry import load_task
+from glioframe.task_api.run import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from glioframe.artifacts.case import PreprocessedCase
+    from glioframe.artifacts.dataset import DatasetDescription, Target
+    from glioframe.core.progress import Progress
+    from glioframe.core.workspace import Workspace
+    from glioframe.task_api.task import Task
+
+COMMAND = "glioframe_predict"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PredictionRequest:
+    """What to predict.
+
+    Attributes:
+        images: Folder of images named as in a raw dataset, ``CASE_0000.nii.gz``.
+        output: Folder for predictions.tsv, metrics.json and report.html.
+        model: The model folder.
+        labels: Folder of lesion labels, ``CASE.nii.gz``; needed for a lesion-centered field of view.
+        cases: A cases.tsv with subject, site, split and reference; None treats each case as its own subject.
+        folds: Folds to average; empty for every trained one.
+        device: ``cpu``, ``cuda``, ...
+    """
+
+    images: Path
+    output: Path
+    model: ModelFolder
+    labels: Path | None = None
+    cases: Path | None = None
+    folds: Sequence[int] = field(default_factory=tuple)
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ensemble:
+    task: Task[Any]
+    runs: list[Run[Any]]
+    target: Target
+    name: str
+
+    def predict(self, case: Case, preprocessed: PreprocessedCase) -> list[PredictionRow]:
+        prediction = ensemble([self.task.predict(run, preprocessed) for run in self.runs])
+        points = [self.task.operating_point(run) for run in self.runs]
+        return prediction_rows(
+            case, prediction, self.target, model=self.name, fold=None, operating_point=sum(points) / len(points)
+        )
+
+
+def predict(request: PredictionRequest, *, progress: Progress) -> list[PredictionRow]:
+    """Preprocesses and predicts every case in ``request.images``; draws a report.
+
+    Raises:
+        PredictionError: No model, no image, or a fold that was not trained.
+        ImageError: An image cannot be read.
+    """
+    model = request.model
+    description = model.description()
+    dataset = model.dataset()
+    members = _load_ensemble(request, description, dataset, progress)
+    files = _find_cases(request.images, request.labels, dataset)
+    known = {case.case_id: case for case in load_cases(request.cases, dataset)} if request.cases else {}
+    plan = model.plan()
+    configuration = plan.configuration(description.configuration)
+    preprocessed_folder = request.output / "preprocessed"
+    rows: list[PredictionRow] = []
+    for case_files in progress.track(files, step="predict", total=len(files)):
+        preprocessed = preprocess_case(case_files, dataset, plan, configuration, preprocessed_folder)
+        case = known.get(case_files.case_id) or Case(
+            case_id=case_files.case_id, subject_id=case_files.case_id, split="external"
+        )
+        rows += members.predict(case, preprocessed)
+    _write(request, rows, dataset, preprocessed_folder)
+    return rows
+
+
+def _load_ensemble(
+    request: PredictionRequest, description: ModelDescription, dataset: DatasetDescription, progress: Progress
+) -> _Ensemble:
+    model = request.model
+    trained = model.trained_folds()
+    folds = list(request.folds) or trained
+    missing = sorted(set(folds) - set(trained))
+    if missing or not folds:
+        raise PredictionError(
+            model.path,
+            expected=f"trained folds {', '.join(map(str, folds)) or '(any)'}",
+            found=f"trained: {', '.join(map(str, trained)) or 'none'}",
+            fix="Train the missing folds, or choose others with -f",
+        )
+    task = load_task(description.task)
+    if not description.target:
+        raise PredictionError(
+            model.path, expected="a task that predicts a target", found=description.task, fix="Choose another model"
+        )
+    plan = model.plan()
+    target = dataset.target(description.target)
+    runs: list[Run[Any]] = [
+        Run(
+            folder=model.fold_folder(fold),
+            dataset=dataset,
+            plan=plan,
+            configuration=plan.configuration(description.configuration),
+            settings=parse(task.settings_type, description.settings, where=model.model_path),
+            target=target,
+            fold=fold,
+            train_cases=(),
+            val_cases=(),
+            preprocessed_folder=request.output / "preprocessed",
+            device=request.device,
+            progress=progress,
+        )
+        for fold in folds
+    ]
+    return _Ensemble(task=task, runs=runs, target=target, name=f"{description.task}/{description.configuration}")
+
+
+def _find_cases(images: Path, labels: Path | None, dataset: DatasetDescription) -> list[CaseFiles]:
+    ending = dataset.file_ending
+    tails = {f"_{index:04d}{ending}" for index in range(dataset.num_channels)}
+    names = [path.name for path in images.glob(f"*{ending}")] if images.is_dir() else []
+    tail_length = len(f"_0000{ending}")
+    case_ids = sorted({name[:-tail_length] for name in names if name[-tail_length:] in tails})
+    if not case_ids:
+        raise PredictionError(
+            images,
+            expected=f"images named like CASE_0000{ending} with channels {', '.join(c.name for c in dataset.channels)}",
+            found=f"{len(names)} files ending in {ending}, none of that form",
+            fix="Name the files by nnU-Net's rule, or correct -i",
+        )
+    return [find_case_files(case_id, dataset, images_folder=images, labels_folder=labels) for case_id in case_ids]
+
+
+def _write(
+    request: PredictionRequest, rows: Sequence[PredictionRow], dataset: DatasetDescription, preprocessed_folder: Path
+) -> None:
+    path = request.output / "predictions.tsv"
+    save_predictions(rows, path)
+    provenance = Provenance(command=COMMAND, inputs={"predictions.tsv": sha256_of_file(path)})
+    evaluation = evaluate(rows, provenance=provenance)
+    save_evaluation(evaluation, request.output / "metrics.json")
+    plan = request.model.plan()
+    content = ReportContent(
+        title=f"{rows[0].target}: {rows[0].model}, predictions of new cases",
+        rows=rows,
+        evaluation=evaluation,
+        plan=plan,
+        configuration_name=request.model.description().configuration,
+        description=dataset,
+        environment=request.model.environment(),
+        preprocessed_folder=preprocessed_folder,
+        notices=notices_for(dataset),
+    )
+    write_report(content, request.output / "report.html")
+
+
+def find_model(workspace: Workspace, *, dataset: str, task: str, configuration: str, target: str | None) -> ModelFolder:
+    """The model folder for a dataset, task, configuration and target.
+
+    Raises:
+        PredictionError: There is none, or more than one.
+    """
+    root = workspace.results / workspace.dataset_name(dataset)
+    found = [
+        ModelFolder(path.parent)
+        for path in sorted(root.glob(f"{task}__*/model.json"))
+        if _is(load_json(ModelDescription, path), task, configuration, target)
+    ]
+    if len(found) != 1:
+        raise PredictionError(
+            root,
+            expected=f"one model of {task} with {configuration}" + (f" for {target}" if target else ""),
+            found=", ".join(model.path.name for model in found) or "none",
+            fix="Train it first, or name its target with --target",
+        )
+    return found[0]
+
+
+def _is(model: ModelDescription, task: str, configuration: str, target: str | None) -> bool:
+    return model.task == task and model.configuration == configuration and target in (None, model.target)
