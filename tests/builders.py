@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+
 from glioframe.artifacts.cases import Case, save_cases
 from glioframe.artifacts.dataset import Channel, DatasetDescription, Target, save_dataset_description
 from glioframe.artifacts.raw_dataset import RawDataset, channel_file_name, load_raw_dataset

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from glioframe.artifacts.prediction import PredictionRow
+from glioframe.inference.ensemble import mean_probabilities, spread
+from glioframe.task_api.task import CasePrediction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from glioframe.artifacts.cases import Case
     from glioframe.artifacts.dataset import Target
-    from glioframe.task_api.task import CasePrediction
 
 
 def ensemble(predictions: Sequence[CasePrediction]) -> CasePrediction:
     """The mean over an ensemble's members; the spread is taken over all members of all parts."""
-    from glioframe.task_api.task import CasePrediction
-
     members = tuple(member for part in predictions for member in (part.member_probabilities or (part.probabilities,)))
-    num_classes = len(predictions[0].probabilities)
-    mean = tuple(
-        math.fsum(part.probabilities[k] for part in predictions) / len(predictions) for k in range(num_classes)
-    )
+    mean = mean_probabilities([part.probabilities for part in predictions])
     return CasePrediction(probabilities=mean, member_probabilities=members)
 
 
@@ -36,6 +31,7 @@ def prediction_rows(
     """
     value = case.targets.get(target.name)
     positives = [target.classes[-1]] if target.is_binary else list(target.classes)
+    std = spread(prediction.member_probabilities or (prediction.probabilities,))
     rows = []
     for positive in positives:
         index = target.class_index(positive)
@@ -49,7 +45,7 @@ def prediction_rows(
                 target=target.name if target.is_binary else f"{target.name}={positive}",
                 reference=None if value is None else int(value == positive),
                 probability=_probability(prediction.probabilities[index]),
-                std=_standard_deviation([member[index] for member in prediction.member_probabilities]),
+                std=std[index],
                 model=model,
                 operating_point=operating_point if target.is_binary else 1 / len(target.classes),
             )
@@ -60,10 +56,3 @@ def prediction_rows(
 def _probability(value: float) -> float:
     # Rounding in a softmax may step over 1 by an ulp.
     return min(max(value, 0.0), 1.0)
-
-
-def _standard_deviation(values: Sequence[float]) -> float:
-    if not values:
-        return 0.0
-    mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))

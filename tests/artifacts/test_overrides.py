@@ -2,10 +2,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
+from test_round_trips import make_plan
+
 from glioframe.artifacts.json_file import STRICT
 from glioframe.artifacts.overrides import apply_overrides
 from glioframe.core.errors import GlioframeError
-from test_round_trips import make_plan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,9 @@ import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from glioframe.artifacts.cases import Case, load_cases, save_cases
 from glioframe.artifacts.dataset import (
     Channel,
@@ -36,8 +39,6 @@ from glioframe.artifacts.prediction import PredictionRow, load_predictions, save
 from glioframe.artifacts.splits import Fold, load_splits, save_splits, splits_hash
 from glioframe.core.errors import ArtifactError, DatasetError, PlanError, PredictionError
 from glioframe.core.modality import Modality, Tracer, Unit
-from hypothesis import given
-from hypothesis import strategies as st
 
 T1C = Channel(name="t1c", modality=Modality.T1C)
 PET = Channel(name="fdopa", modality=Modality.PET_STATIC, tracer=Tracer.FDOPA, unit=Unit.TBR)

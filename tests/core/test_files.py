@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from glioframe.core.files import (
     atomic_path,
     remove_partial_files,

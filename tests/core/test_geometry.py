@@ -1,6 +1,7 @@
 import math
 
 import pytest
+
 from glioframe.core.geometry import Geometry
 
 # 30 degrees about the z axis, spacing x 1, y 2, z 5 mm, origin (10, 20, 30) mm.

@@ -1,12 +1,13 @@
 import io
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from glioframe.core.errors import DatasetError
 from glioframe.core.presets import preset_names, preset_path
 from glioframe.core.progress import JsonProgress, SilentProgress
 from glioframe.core.seeds import derive_seed
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def test_an_error_is_one_line_with_where_expected_found_and_fix():

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from glioframe.core.errors import WorkspaceError
 from glioframe.core.workspace import Workspace
 

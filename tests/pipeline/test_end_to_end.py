@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import RECURRENCE, make_dataset
 
+from builders import RECURRENCE, make_dataset
 from glioframe.artifacts.evaluation import load_evaluation
 from glioframe.artifacts.json_file import load_json, save_json
 from glioframe.artifacts.plan import Plan
