@@ -1,0 +1,69 @@
+"""Weights on disk: safetensors, which hold numbers and nothing that could run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import safetensors
+from safetensors.torch import load_file, save_file
+
+from glioframe.core.errors import ArtifactError
+from glioframe.core.files import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import torch
+    from torch import nn
+
+_MOST_NAMES_SHOWN = 3
+
+
+def save_weights(module: nn.Module, path: Path) -> None:
+    """Writes parameters and buffers to ``path`` in one step; equal weights give equal bytes."""
+    state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    with atomic_path(path) as partial:
+        save_file(state, partial)
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Fills every parameter and buffer of ``module`` from ``path``.
+
+    Raises:
+        ArtifactError: The file is absent, damaged, or holds the weights of another network.
+    """
+    try:
+        state = load_file(path)
+    except FileNotFoundError:
+        raise ArtifactError(
+            path, expected="the weights of a trained network", found="no file", fix="Train the fold first"
+        ) from None
+    except safetensors.SafetensorError as error:
+        raise ArtifactError(
+            path, expected="a safetensors file", found=str(error), fix="Copy it again, or train the fold again"
+        ) from None
+    faults = _faults(module.state_dict(), state)
+    if faults:
+        raise ArtifactError(
+            path,
+            expected=f"the weights of this {type(module).__name__}",
+            found=faults,
+            fix="Use the plan that the weights were trained with",
+        )
+    module.load_state_dict(state, strict=True)
+
+
+def _faults(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> str:
+    shared = wanted.keys() & found.keys()
+    groups = {
+        "missing": sorted(wanted.keys() - found.keys()),
+        "unknown": sorted(found.keys() - wanted.keys()),
+        "of another shape": sorted(name for name in shared if wanted[name].shape != found[name].shape),
+    }
+    return "; ".join(f"{len(names)} {fault} ({_some(names)})" for fault, names in groups.items() if names)
+
+
+def _some(names: list[str]) -> str:
+    hidden = len(names) - _MOST_NAMES_SHOWN
+    return ", ".join(names[:_MOST_NAMES_SHOWN]) + (f" and {hidden} more" if hidden > 0 else "")
