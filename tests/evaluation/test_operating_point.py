@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from glioframe.evaluation.operating_point import choose_operating_point
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from glioframe.evaluation.operating_point import choose_operating_point
 
 
 def test_separated_classes_are_split_halfway_between_their_nearest_cases():

@@ -1,0 +1,117 @@
+"""Predictions to metrics: for each model and target, over all sites, for external cases, and site by site."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from glioframe.artifacts.evaluation import Evaluation, EvaluationGroup
+from glioframe.core.errors import PredictionError
+from glioframe.core.provenance import Provenance
+from glioframe.core.seeds import derive_seed
+from glioframe.evaluation.metrics import measure
+from glioframe.evaluation.remarks import macro_remark, remarks_on
+from glioframe.evaluation.sample import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from glioframe.artifacts.cases import Split
+    from glioframe.artifacts.prediction import PredictionRow
+
+SPLITS: tuple[Split, ...] = ("train", "external")
+CLASS_SEPARATOR = "="
+
+
+def evaluate(
+    rows: Sequence[PredictionRow],
+    *,
+    num_resamples: int = 2000,
+    seed: int = 0,
+    provenance: Provenance | None = None,
+) -> Evaluation:
+    """Measures every group of predictions.
+
+    Args:
+        rows: One row per case, model and target (or class of a target).
+        num_resamples: Of the bootstrap over patients.
+        seed: Of its draws; each group has its own stream.
+        provenance: Where the predictions come from.
+
+    Raises:
+        PredictionError: There is no row, or a case is predicted twice.
+    """
+    _refuse_unusable(rows)
+    groups = []
+    for model, target in dict.fromkeys((row.model, row.target) for row in rows):
+        own = [row for row in rows if (row.model, row.target) == (model, target)]
+        for split, site, members in _groups_of(own):
+            sample = Sample.from_rows(members)
+            metrics = measure(sample, num_resamples=num_resamples, seed=derive_seed(seed, model, target, split, site))
+            groups.append(
+                EvaluationGroup(
+                    model=model,
+                    target=target,
+                    split=split,
+                    site=site,
+                    num_cases=sample.num_cases,
+                    num_subjects=sample.num_patients,
+                    num_positive=sample.num_positive,
+                    metrics=metrics,
+                    remarks=remarks_on(sample, metrics),
+                )
+            )
+    return Evaluation(groups=tuple(_with_macro_remarks(groups)), provenance=provenance or Provenance(seed=seed))
+
+
+def _groups_of(rows: Sequence[PredictionRow]) -> Iterator[tuple[Split, str, list[PredictionRow]]]:
+    """Split, site ("" for all) and rows of each group, in the order of ``metrics.json``.
+
+    Sites are listed where a split has more than one; rows of an unknown site are in the whole only.
+    """
+    of_split = {split: [row for row in rows if row.split == split] for split in SPLITS}
+    for split, members in of_split.items():
+        if members:
+            yield split, "", members
+    for split, members in of_split.items():
+        if len({row.site for row in members}) > 1:
+            for site in sorted({row.site for row in members if row.site}):
+                yield split, site, [row for row in members if row.site == site]
+
+
+def _with_macro_remarks(groups: Sequence[EvaluationGroup]) -> Iterator[EvaluationGroup]:
+    """Adds the macro average over a target's classes to each of its groups over all sites."""
+    classes: defaultdict[tuple[str, str, str], dict[str, float | None]] = defaultdict(dict)
+    for group in groups:
+        name, separator, class_name = group.target.partition(CLASS_SEPARATOR)
+        if separator and not group.site:
+            classes[group.model, name, group.split][class_name] = group.metrics.auc.value
+    for group in groups:
+        name = group.target.partition(CLASS_SEPARATOR)[0]
+        auc_of_class = classes.get((group.model, name, group.split))
+        if auc_of_class and not group.site:
+            yield replace(group, remarks=(*group.remarks, macro_remark(name, auc_of_class)))
+        else:
+            yield group
+
+
+def _refuse_unusable(rows: Sequence[PredictionRow]) -> None:
+    if not rows:
+        raise PredictionError(
+            "predictions",
+            expected="at least one row",
+            found="none",
+            fix="Predict first",
+        )
+    seen: set[tuple[str, str, str, str]] = set()
+    for row in rows:
+        key = (row.model, row.target, row.split, row.case_id)
+        if key in seen:
+            raise PredictionError(
+                f"predictions of {row.model} for {row.target}",
+                expected="one row per case",
+                found=f"case {row.case_id} ({row.split}) twice",
+                fix="Average the models' probabilities into one row per case, or name the models apart",
+            )
+        seen.add(key)
