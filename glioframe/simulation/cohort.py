@@ -1,0 +1,97 @@
+"""Writes a simulated cohort as a raw dataset, with the truth beside the images."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glioframe.artifacts.cases import save_cases
+from glioframe.artifacts.dataset import Channel, DatasetDescription, Target, save_dataset_description
+from glioframe.artifacts.raw_dataset import RawDataset, channel_file_name, load_raw_dataset
+from glioframe.core.files import write_text_atomically
+from glioframe.core.modality import Modality, Tracer, Unit
+from glioframe.core.progress import Progress, SilentProgress
+from glioframe.imaging.volume import Volume, write_volume
+from glioframe.simulation.case import SimulatedCase, simulate_case
+from glioframe.simulation.grid import Grid
+from glioframe.simulation.roster import TARGET, Patient, draw_roster
+from glioframe.simulation.template import load_template
+from glioframe.simulation.traits import CLASSES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from glioframe.simulation.settings import CohortSettings
+
+CHANNELS = (
+    Channel(name="t1c", modality=Modality.T1C),
+    Channel(name="flair", modality=Modality.T2F),
+    Channel(name="fdopa", modality=Modality.PET_STATIC, tracer=Tracer.FDOPA, unit=Unit.SUV_BW),
+)
+# Scanners store integers; three decimals keep the files small and the values honest.
+_DECIMALS = 3
+
+
+def simulate_cohort(settings: CohortSettings, folder: Path, *, progress: Progress | None = None) -> RawDataset:
+    """Makes the cohort in ``folder`` (``.../Dataset001_Name``), which appears when it is complete.
+
+    ``truth/cases.tsv`` in it holds what no scanner shows: each lesion's true class and traits.
+    """
+    progress = progress or SilentProgress()
+    unfinished = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    description = _description(settings, folder.name)
+    grid = Grid(spacing_mm=settings.spacing_mm)
+    template = load_template(blur_mm=grid.spacing_mm)
+    patients = draw_roster(settings)
+    for patient in progress.track(patients, step="Simulating cases", total=len(patients)):
+        _write_case(simulate_case(patient, template, grid), patient, description, unfinished)
+    save_cases([patient.case for patient in patients], unfinished / "cases.tsv", description)
+    save_dataset_description(description, unfinished / "dataset.json", num_training=settings.num_cases)
+    _write_truth(patients, unfinished / "truth" / "cases.tsv")
+    unfinished.rename(folder)
+    return load_raw_dataset(folder)
+
+
+def _description(settings: CohortSettings, name: str) -> DatasetDescription:
+    labels = "The classes are noise, drawn without looking at the images. " if settings.noise_labels else ""
+    target = Target(
+        name=TARGET, classes=CLASSES, description="Progression of a treated glioma, or the treatment's mark"
+    )
+    return DatasetDescription(
+        name=name,
+        channels=CHANNELS,
+        targets=(target,),
+        description=(
+            f"Simulated digital phantom: {settings.num_cases} training and {settings.num_external} external cases, "
+            f"seed {settings.seed}. {labels}No patient is in it; results on it say nothing about patients."
+        ),
+    )
+
+
+def _write_case(case: SimulatedCase, patient: Patient, description: DatasetDescription, folder: Path) -> None:
+    geometry = case.anatomy.grid.geometry
+    case_id = patient.case.case_id
+    images = (case.t1c, case.flair if patient.has_flair else None, case.fdopa)
+    for index, image in enumerate(images):
+        if image is not None:
+            volume = Volume(array=image.round(_DECIMALS), geometry=geometry)
+            write_volume(volume, folder / "imagesTr" / channel_file_name(case_id, index, description))
+    label = Volume(array=case.lesion.mask.astype(np.int16), geometry=geometry)
+    write_volume(label, folder / "labelsTr" / f"{case_id}{description.file_ending}")
+
+
+def _write_truth(patients: list[Patient], path: Path) -> None:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter="\t", lineterminator="\n")
+    traits = ("tbr", "texture", "volume_ml", "necrosis_fraction", "edema_width_mm", "enhancement")
+    writer.writerow(["case_id", "true_class", *(f"lesion_{name}" for name in traits), "uptake_factor"])
+    for patient in patients:
+        numbers = [*(getattr(patient.lesion, name) for name in traits), patient.traits.uptake_factor]
+        writer.writerow([patient.case.case_id, patient.true_class, *(f"{number:.6g}" for number in numbers)])
+    write_text_atomically(path, buffer.getvalue())

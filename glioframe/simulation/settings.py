@@ -1,0 +1,58 @@
+"""What a simulated cohort is to be like. Standard library only: the command's help reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from glioframe.core.errors import SettingError
+
+MIN_CASES = 4
+MIN_SPACING_MM = 1.0
+MAX_SPACING_MM = 8.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CohortSettings:
+    """The size and the difficulty of a simulated cohort. The defaults are the demo.
+
+    Attributes:
+        num_cases: Training cases, one per subject, half of each class, from two sites.
+        num_external: Cases of split external, from a third site.
+        spacing_mm: Edge of the cubic voxels in mm.
+        missing_rate: Fraction of the cases that lack their FLAIR.
+        noise_labels: Whether the recorded class is drawn without looking at the images.
+        seed: Of everything random. The same settings give the same bytes.
+    """
+
+    num_cases: int = 24
+    num_external: int = 6
+    spacing_mm: float = 4.0
+    missing_rate: float = 0.1
+    noise_labels: bool = False
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be simulated.
+
+        Raises:
+            SettingError: A number is out of range.
+        """
+        _require(self.num_cases >= MIN_CASES, "--num-cases", f"{MIN_CASES} or more", self.num_cases)
+        _require(self.num_external >= 0, "--num-external", "0 or more", self.num_external)
+        _require(
+            MIN_SPACING_MM <= self.spacing_mm <= MAX_SPACING_MM,
+            "--spacing-mm",
+            f"{MIN_SPACING_MM:g} to {MAX_SPACING_MM:g} mm",
+            self.spacing_mm,
+        )
+        _require(0 <= self.missing_rate <= 1, "--missing-rate", "a fraction from 0 to 1", self.missing_rate)
+        _require(self.seed >= 0, "--seed", "0 or more", self.seed)
+
+
+def _require(legal: bool, option: str, expected: str, found: float) -> None:  # noqa: FBT001 - a checked condition
+    if not legal:
+        raise SettingError(option, expected=expected, found=f"{found:g}", fix="Choose another value")
+
+
+PRESETS = {"demo": CohortSettings()}
+"""Starting points by name."""
