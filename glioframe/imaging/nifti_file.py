@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import nibabel
 import numpy as np
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from glioframe.imaging.volume import Array
 
+# isal's type stub declares the exception class as an instance.
+_ISAL_ERROR = cast("type[Exception]", igzip_lib.IsalError)
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's code for "gzip header and checksum"
 _FIRST_BYTES = 16384  # compressed; holds far more than a header
@@ -37,7 +39,7 @@ def read_bytes(path: Path) -> bytes:
         return bytes(igzip.decompress(stored))
     except EOFError:
         raise _damaged(path, f"a gzip stream cut off after {len(stored)} bytes") from None
-    except (OSError, igzip_lib.IsalError) as error:
+    except (OSError, _ISAL_ERROR) as error:
         raise _damaged(path, f"a damaged gzip stream ({error})") from None
 
 
@@ -52,7 +54,7 @@ def read_header(path: Path) -> Any:  # noqa: ANN401 - nibabel is untyped
         return parse_header(stored, path)
     try:
         first = isal_zlib.decompressobj(wbits=_GZIP_WINDOW).decompress(stored, max_length=_LARGEST_HEADER_BYTES)
-    except igzip_lib.IsalError as error:
+    except _ISAL_ERROR as error:
         raise _damaged(path, f"a damaged gzip stream ({error})") from None
     return parse_header(bytes(first), path)
 
