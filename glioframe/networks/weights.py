@@ -20,9 +20,21 @@ if TYPE_CHECKING:
 _MOST_NAMES_SHOWN = 3
 
 
+def distinct_weights(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Parameters and buffers by name, on the CPU, each once.
+
+    A network may hold one parameter under several names, as dynamic-network-architectures' blocks do; the first counts.
+    """
+    state = module.state_dict(keep_vars=True)
+    name_of: dict[int, str] = {}
+    for name, value in state.items():
+        name_of.setdefault(id(value), name)
+    return {name: state[name].detach().cpu().contiguous() for name in name_of.values()}
+
+
 def save_weights(module: nn.Module, path: Path) -> None:
     """Writes parameters and buffers to ``path`` in one step; equal weights give equal bytes."""
-    state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    state = distinct_weights(module)
     with atomic_path(path) as partial:
         save_file(state, partial)
 
@@ -43,7 +55,7 @@ def load_weights(module: nn.Module, path: Path) -> None:
         raise ArtifactError(
             path, expected="a safetensors file", found=str(error), fix="Copy it again, or train the fold again"
         ) from None
-    faults = _faults(module.state_dict(), state)
+    faults = _faults(distinct_weights(module), state)
     if faults:
         raise ArtifactError(
             path,
@@ -51,7 +63,7 @@ def load_weights(module: nn.Module, path: Path) -> None:
             found=faults,
             fix="Use the plan that the weights were trained with",
         )
-    module.load_state_dict(state, strict=True)
+    module.load_state_dict(state, strict=False)  # the further names of shared parameters are not in the file
 
 
 def _faults(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> str:

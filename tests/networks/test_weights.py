@@ -62,3 +62,10 @@ def test_a_truncated_file_is_refused(tmp_path):
 def test_an_absent_file_says_what_to_do(tmp_path):
     with pytest.raises(ArtifactError, match="Train the fold first"):
         load_weights(make_network(), tmp_path / "nothing.safetensors")
+
+
+def test_a_parameter_under_two_names_is_stored_once_and_restored_under_both(tmp_path):
+    saved, loaded = (nn.ModuleDict({"a": layer, "b": layer}) for layer in (nn.Linear(2, 2), nn.Linear(2, 2)))
+    save_weights(saved, tmp_path / "weights.safetensors")
+    load_weights(loaded, tmp_path / "weights.safetensors")
+    assert torch.equal(loaded["b"].weight, saved["a"].weight)

@@ -1,0 +1,154 @@
+"""Draws how training went: one fold while it runs, or all folds together for the report."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, MaxNLocator
+
+from glioframe.core.files import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from glioframe.artifacts.training_log import EpochRecord
+
+# Okabe and Ito's palette: readable with any color vision.
+_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#6E6E6E"
+_SMOOTHING = 0.8
+"""Share of the past in the smooth line: an epoch of few steps is noisy."""
+_FEWEST_TO_SMOOTH = 8
+
+
+def draw_progress(records: Sequence[EpochRecord], path: Path, *, title: str) -> None:
+    """Writes ``progress.png``: losses, inner metrics, learning rate, and time per epoch."""
+    figure = Figure(figsize=(10, 6.4), dpi=110, layout="constrained")
+    losses, metrics, rate, times = figure.subplots(2, 2, sharex=True).ravel()
+    _draw_losses(losses, records)
+    _draw_metrics(metrics, records)
+    _draw_rate(rate, records)
+    _draw_times(times, records)
+    for axes in (rate, times):
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.suptitle(f"{title}, epoch {records[-1].epoch}" if records else title, fontsize=12, x=0.01, ha="left")
+    with atomic_path(path) as partial:
+        figure.savefig(partial, format="png", metadata={"Software": None})
+
+
+def learning_curves_png(logs: Mapping[str, Sequence[EpochRecord]]) -> bytes:
+    """A PNG of the losses of several folds by name: thin lines for each, one panel for fitting and one for watching."""
+    figure = Figure(figsize=(10, 3.6), dpi=110, layout="constrained")
+    fitted, watched = figure.subplots(1, 2, sharey=True)
+    for axes, title in ((fitted, "loss on the fitted cases"), (watched, "loss on the inner cases")):
+        _style(axes, title)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for index, (name, records) in enumerate(logs.items()):
+        color = f"C{index % 10}"
+        epochs = [record.epoch for record in records]
+        fitted.plot(epochs, _smoothed([record.train_loss for record in records]), color=color, lw=1.4, label=name)
+        inner = [(record.epoch, record.inner_loss) for record in records if record.inner_loss is not None]
+        watched.plot([epoch for epoch, _ in inner], [loss for _, loss in inner], color=color, lw=1.4)
+    if logs:
+        fitted.legend(frameon=False, fontsize=8, ncols=2)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _draw_losses(axes: Axes, records: Sequence[EpochRecord]) -> None:
+    _style(axes, "loss")
+    losses = [record.train_loss for record in records]
+    epochs = [record.epoch for record in records]
+    if len(records) >= _FEWEST_TO_SMOOTH:
+        axes.plot(epochs, losses, color=_BLUE, lw=0.8, alpha=0.35)
+    _line(axes, epochs, _smoothed(losses), color=_BLUE, label="fitted cases")
+    inner = [(record.epoch, record.inner_loss) for record in records if record.inner_loss is not None]
+    if inner:
+        _line(axes, [epoch for epoch, _ in inner], [loss for _, loss in inner], color=_ORANGE, label="inner cases")
+        best_epoch, best_loss = min(inner, key=lambda point: point[1])
+        axes.plot([best_epoch], [best_loss], "o", mfc="white", mec=_ORANGE, ms=7, label=f"lowest, epoch {best_epoch}")
+    every = losses + [loss for _, loss in inner]
+    if every and min(every) > 0 and max(every) / min(every) > 10:  # noqa: PLR2004 - a decade
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False))
+    axes.legend(frameon=False, fontsize=9)
+
+
+def _draw_metrics(axes: Axes, records: Sequence[EpochRecord]) -> None:
+    _style(axes, "inner cases: AUC and balanced accuracy")
+    curves = {
+        "AUC": (_GREEN, [(record.epoch, record.inner_auc) for record in records]),
+        "balanced accuracy": (_GREY, [(record.epoch, record.inner_balanced_accuracy) for record in records]),
+    }
+    drawn = False
+    for label, (color, points) in curves.items():
+        defined = [(epoch, value) for epoch, value in points if value is not None]
+        if defined:
+            _line(axes, [epoch for epoch, _ in defined], [value for _, value in defined], color=color, label=label)
+            drawn = True
+    if not drawn:
+        axes.text(0.5, 0.5, "not defined", transform=axes.transAxes, ha="center", va="center", color=_GREY)
+        return
+    axes.axhline(0.5, color=_GREY, lw=0.8, ls=(0, (4, 4)))
+    axes.set_ylim(-0.03, 1.03)
+    axes.legend(frameon=False, fontsize=9, loc="lower right")
+
+
+def _draw_rate(axes: Axes, records: Sequence[EpochRecord]) -> None:
+    _style(axes, "learning rate")
+    _line(axes, [record.epoch for record in records], [record.learning_rate for record in records], color=_BLUE)
+    axes.set_ylim(bottom=0)
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 3), useMathText=True)
+
+
+def _draw_times(axes: Axes, records: Sequence[EpochRecord]) -> None:
+    _style(axes, "seconds per epoch")
+    epochs = [record.epoch for record in records]
+    waited = [record.seconds * record.loader_wait_share for record in records]
+    axes.bar(epochs, [record.seconds for record in records], width=1.0, color="#B8CFE0", label="all")
+    axes.bar(epochs, waited, width=1.0, color=_ORANGE, label="waiting for data")
+    if records:
+        axes.text(
+            0.02,
+            0.95,
+            f"peak memory {max(record.peak_memory_mb for record in records) / 1000:.2f} GB",
+            transform=axes.transAxes,
+            va="top",
+            fontsize=9,
+            color=_GREY,
+        )
+        axes.set_ylim(0, 1.3 * max(record.seconds for record in records))
+    axes.legend(frameon=False, fontsize=9, loc="upper right", ncols=2)
+
+
+def _line(axes: Axes, x: Sequence[int], y: Sequence[float], *, color: str, label: str | None = None) -> None:
+    marker = "o" if len(x) < _FEWEST_TO_SMOOTH else None
+    axes.plot(x, y, color=color, lw=1.8, label=label, marker=marker, ms=4)
+
+
+def _style(axes: Axes, title: str) -> None:
+    axes.set_title(title, fontsize=10, loc="left", color="#333333")
+    axes.grid(axis="y", color="#E6E6E6", lw=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#AAAAAA")
+    axes.tick_params(colors="#555555", labelsize=9)
+
+
+def _smoothed(values: Sequence[float]) -> list[float]:
+    """An exponential moving average without the bias of its start; short series stay as they are."""
+    if len(values) < _FEWEST_TO_SMOOTH:
+        return list(values)
+    smooth, total, weight = [], 0.0, 0.0
+    for value in values:
+        total = _SMOOTHING * total + (1 - _SMOOTHING) * value
+        weight = _SMOOTHING * weight + (1 - _SMOOTHING)
+        smooth.append(total / weight)
+    return smooth

@@ -1,0 +1,101 @@
+"""A task that descends a gradient: it says what is trained and by which loss, the engine does the rest."""
+
+# ruff: noqa: N815 - names end in their shape: B batch, K classes
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, final
+
+from glioframe.task_api.run import Run, SettingsT
+from glioframe.task_api.task import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+    from torch import nn
+
+    from glioframe.training.batch import Batch
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepResult:
+    """What a training step found.
+
+    Attributes:
+        loss: A scalar to descend.
+        metrics: Further numbers worth averaging over the epoch; none are required.
+    """
+
+    loss: torch.Tensor
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ValidationResult:
+    """What the network says of inner cases.
+
+    Attributes:
+        loss_B: One per case.
+        probabilities_BK: One per case and class; None for a task without a target.
+    """
+
+    loss_B: torch.Tensor
+    probabilities_BK: torch.Tensor | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampling:
+    """How the engine draws patches.
+
+    Attributes:
+        balanced: Draw every class equally often, instead of every case.
+        center_jitter_mm: In training, move the patch's center by up to so much along each axis.
+    """
+
+    balanced: bool = False
+    center_jitter_mm: float = 0.0
+
+
+class GradientTask(Task[SettingsT]):
+    """Base of the tasks that the engine trains. A subclass is final and has no state of its own.
+
+    Everything random in its methods must come from torch's global generators: the engine seeds them by name before
+    the network is built and before every step, so that training can stop and resume anywhere.
+    """
+
+    @abstractmethod
+    def build_network(self, run: Run[SettingsT]) -> nn.Module:
+        """The network, freshly initialized, on the CPU."""
+
+    @abstractmethod
+    def training_step(self, run: Run[SettingsT], network: nn.Module, batch: Batch) -> StepResult:
+        """Runs the network, in training mode, on an augmented batch."""
+
+    @abstractmethod
+    def validation_step(self, run: Run[SettingsT], network: nn.Module, batch: Batch) -> ValidationResult:
+        """Runs the network, in evaluation mode, on inner cases that are not augmented."""
+
+    def sampling(self, run: Run[SettingsT]) -> Sampling:
+        """How patches are drawn; by default every case equally often, without jitter."""
+        return Sampling()
+
+    @final
+    def fit(self, run: Run[SettingsT]) -> None:
+        """Trains one fold: the weights that predict, and the operating point, end up in ``run.folder``."""
+        from glioframe.training.engine import train_fold
+
+        train_fold(self, run)
+
+    @final
+    def operating_point(self, run: Run[SettingsT]) -> float:
+        """What :meth:`fit` chose on the inner cases.
+
+        Raises:
+            ArtifactError: The fold is not trained.
+        """
+        from glioframe.training.operating_point import load_operating_point
+
+        return load_operating_point(run.folder)

@@ -1,0 +1,34 @@
+"""The optimizer of a training plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from glioframe.artifacts.plan import TrainingPlan
+
+_MOMENTUM = 0.99
+"""As in nnU-Net."""
+
+
+def build_optimizer(network: nn.Module, plan: TrainingPlan) -> torch.optim.Optimizer:
+    """AdamW or SGD with Nesterov momentum; norms and biases (all vectors) are not decayed towards zero."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": plan.weight_decay},
+        {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if plan.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=plan.learning_rate)
+    return torch.optim.SGD(groups, lr=plan.learning_rate, momentum=_MOMENTUM, nesterov=True)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Sets the learning rate of all parameters."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
