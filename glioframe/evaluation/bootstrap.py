@@ -50,6 +50,10 @@ class PatientBootstrap:
         even = np.full(self.num_patients, 1 / max(1, self.num_patients))
         self._counts = np.random.default_rng(seed).multinomial(self.num_patients, even, size=num_resamples)
 
+    def case_weights(self) -> NDArray[np.float64]:
+        """How often each case was drawn in each resample, (resamples, n)."""
+        return self._counts[:, self._patient_of_case].astype(np.float64)
+
     def estimate(self, statistic: Statistic) -> float:
         """The statistic with each case counted once; nan where undefined."""
         return float(statistic(np.ones((1, len(self._patient_of_case))))[0])

@@ -25,7 +25,7 @@ def auc(reference: NDArray[Any], probability: NDArray[Any]) -> float:
 
 def weighted_auc(reference: NDArray[Any], probability: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
     """:func:`auc` of each row of case weights (r, n); (r,)."""
-    positive, negative = _class_weights(reference, probability, weights)
+    positive, negative = weights_at_distinct_probabilities(reference, probability, weights)
     negative_below = np.cumsum(negative, axis=1) - negative
     ordered_pairs = (positive * (negative_below + negative / 2)).sum(axis=1)
     return divide(ordered_pairs, positive.sum(axis=1) * negative.sum(axis=1))
@@ -44,7 +44,7 @@ def weighted_average_precision(
     reference: NDArray[Any], probability: NDArray[Any], weights: NDArray[Any]
 ) -> NDArray[np.float64]:
     """:func:`average_precision` of each row of case weights (r, n); (r,)."""
-    positive, negative = (part[:, ::-1] for part in _class_weights(reference, probability, weights))
+    positive, negative = (part[:, ::-1] for part in weights_at_distinct_probabilities(reference, probability, weights))
     true_positive, false_positive = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
     called = true_positive + false_positive
     precision = np.divide(true_positive, called, out=np.zeros_like(called), where=called > 0)
@@ -59,7 +59,7 @@ def divide(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[np.flo
     return undefined
 
 
-def _class_weights(
+def weights_at_distinct_probabilities(
     reference: NDArray[Any], probability: NDArray[Any], weights: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weight of positive and of negative cases at each distinct probability, ascending: both (r, distinct)."""
