@@ -131,7 +131,7 @@ def axis_matrix(size: int, new_size: int, ratio: float, *, order: int) -> NDArra
             weight = _basis(distance, order)
         np.add.at(evaluation, (rows, _mirrored(knots, size)), weight)
     if order == _CUBIC:
-        evaluation = np.linalg.solve(_cubic_samples(size).T, evaluation.T).T
+        evaluation = np.asarray(np.linalg.solve(_cubic_samples(size).T, evaluation.T).T, dtype=np.float64)
     matrix = np.ascontiguousarray(evaluation, dtype=np.float32)
     matrix.flags.writeable = False  # it is cached
     return matrix
