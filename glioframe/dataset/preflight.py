@@ -1,0 +1,84 @@
+"""Finds everything that is wrong with a raw dataset, at once, before hours are spent on it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from joblib import Parallel, delayed
+
+from glioframe.artifacts.preflight import Preflight
+from glioframe.core.files import sha256_of_file
+from glioframe.core.provenance import Provenance
+from glioframe.dataset.case_checks import CaseReport, check_case
+from glioframe.dataset.duplicate_checks import check_duplicates
+from glioframe.dataset.file_checks import check_stray_files, find_files
+from glioframe.dataset.findings import in_order
+from glioframe.dataset.table_checks import check_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from glioframe.artifacts.cases import Case
+    from glioframe.artifacts.dataset import DatasetDescription
+    from glioframe.artifacts.preflight import Finding
+    from glioframe.artifacts.raw_dataset import CaseFiles
+    from glioframe.core.progress import Progress
+
+COMMAND = "glioframe_check_dataset"
+
+
+def check_dataset(folder: Path, *, num_workers: int, progress: Progress) -> Preflight:
+    """Checks the raw dataset in ``folder``; bad data gives findings, never an exception.
+
+    Each image is read once. ``num_workers`` cases are in memory at a time; of a checked case only its
+    findings and a small thumbnail of each channel are kept.
+    """
+    tables = check_tables(folder)
+    findings = list(tables.findings)
+    num_files = 0
+    if tables.description:
+        files, file_findings = find_files(folder, tables.description, tables.cases)
+        findings += file_findings
+        if tables.complete:  # the files of an illegal row would seem to be strays
+            findings += check_stray_files(folder, tables.description, tables.cases)
+        reports = _check_cases(files, tables.description, num_workers=num_workers, progress=progress)
+        findings += [finding for report in reports for finding in report.findings]
+        findings += _compare_cases(reports, files, tables.cases, tables.description)
+        num_files = sum(report.num_files for report in reports)
+    return Preflight(
+        dataset_name=folder.resolve().name,
+        num_cases=len(tables.cases),
+        num_files=num_files,
+        findings=in_order(findings, folder=folder),
+        provenance=Provenance(command=COMMAND, inputs=_hashes(folder)),
+    )
+
+
+def _check_cases(
+    files: Sequence[CaseFiles], description: DatasetDescription, *, num_workers: int, progress: Progress
+) -> list[CaseReport]:
+    check = delayed(partial(check_case, description=description))
+    workers = Parallel(n_jobs=min(num_workers, max(len(files), 1)), return_as="generator_unordered")
+    reports = workers(check(case) for case in files)
+    return sorted(progress.track(reports, step="checking cases", total=len(files)), key=lambda r: r.case_id)
+
+
+def _compare_cases(
+    reports: Sequence[CaseReport], files: Sequence[CaseFiles], cases: Sequence[Case], description: DatasetDescription
+) -> list[Finding]:
+    file_names = {
+        case.case_id: {
+            channel.name: str(path)
+            for channel, path in zip(description.channels, case.channels, strict=True)
+            if path is not None
+        }
+        for case in files
+    }
+    thumbnails = {report.case_id: report.thumbnails for report in reports}
+    return list(check_duplicates(thumbnails, cases, file_names))
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {name: sha256_of_file(folder / name) for name in ("dataset.json", "cases.tsv") if (folder / name).is_file()}
