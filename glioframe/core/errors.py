@@ -26,6 +26,10 @@ class GlioframeError(Exception):
         message = f"{where}: expected {expected}, found {found}. {fix}."
         super().__init__(" ".join(message.split()))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Takes the error apart for pickle, so that a worker process can hand it on."""
+        return _rebuild, (type(self), self.where, self.expected, self.found, self.fix)
+
 
 class WorkspaceError(GlioframeError):
     """A folder of the workspace, or a dataset in it, is not where it should be."""
@@ -61,3 +65,7 @@ class TrainingError(GlioframeError):
 
 class PredictionError(GlioframeError):
     """A prediction cannot be made or evaluated."""
+
+
+def _rebuild(kind: type[GlioframeError], where: str, expected: str, found: str, fix: str) -> GlioframeError:
+    return kind(where, expected=expected, found=found, fix=fix)

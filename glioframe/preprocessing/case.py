@@ -1,0 +1,171 @@
+"""One case: raw images -> ``CASE.b2nd``, ``CASE_seg.b2nd`` and ``CASE.json``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from glioframe.artifacts.case import CaseProperties, PreprocessedCase, load_preprocessed_case, properties_path
+from glioframe.artifacts.json_file import save_json
+from glioframe.artifacts.plan import preprocessing_hash
+from glioframe.core.errors import ArtifactError, DatasetError, PlanError
+from glioframe.core.files import sha256_of_file, sha256_of_text
+from glioframe.core.provenance import Provenance
+from glioframe.imaging.array_store import save_array
+from glioframe.imaging.case_images import CaseImages, crop, read_case, voxel_index
+from glioframe.imaging.resample import resample, resample_label, resample_to
+from glioframe.preprocessing.normalization import normalize
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from glioframe.artifacts.dataset import DatasetDescription
+    from glioframe.artifacts.plan import ChannelPlan, Configuration, Plan
+    from glioframe.artifacts.raw_dataset import CaseFiles
+    from glioframe.imaging.volume import Volume
+
+Array = NDArray[Any]
+
+PREPROCESSING_VERSION = 1
+"""Raised with every change of this package or of imaging/ that changes a preprocessed case's bytes."""
+
+
+def preprocess_case(
+    files: CaseFiles, description: DatasetDescription, plan: Plan, configuration: Configuration, folder: Path
+) -> PreprocessedCase:
+    """Preprocesses a case into ``folder``, unless it is there already, made from the same files in the same way.
+
+    Raises:
+        ImageError: An image cannot be read or used.
+        DatasetError: The case has none of the planned channels.
+        PlanError: The plan names a channel that the dataset does not declare.
+    """
+    case, _ = preprocess_case_once(files, description, plan, configuration, folder)
+    return case
+
+
+def preprocess_case_once(
+    files: CaseFiles, description: DatasetDescription, plan: Plan, configuration: Configuration, folder: Path
+) -> tuple[PreprocessedCase, bool]:
+    """As :func:`preprocess_case`; the second value says whether there was anything to do."""
+    sources = _source_indices(files, description, plan)
+    provenance = Provenance(
+        command="glioframe_plan_and_preprocess",
+        inputs={f"{path.parent.name}/{path.name}": sha256_of_file(path) for path in files.paths},
+    )
+    content_hash = _content_hash(files, provenance, description, preprocessing_hash(plan, configuration))
+    finished = _finished_case(folder, files.case_id, content_hash)
+    if finished is not None:
+        return finished, False
+    # From here on the case does not exist, until its JSON is written after its arrays.
+    properties_path(folder, files.case_id).unlink(missing_ok=True)
+    # One thread: several round differently, and equal inputs shall give equal bytes on any number of cores.
+    with threadpool_limits(limits=1):
+        images = read_case(files, description)
+        original = images.reference
+        brain = resample_label(crop(images.brain, images.box), configuration.spacing_mm)
+        image = _network_input(images, brain, plan.channels, sources, files)
+        label = None
+        if images.label is not None:
+            label = resample_label(crop(images.label, images.box), configuration.spacing_mm).array.astype(np.int8)
+    center_mm = images.lesion_center_mm
+    properties = CaseProperties(
+        case_id=files.case_id,
+        shape_vox=brain.geometry.shape_vox,
+        spacing_mm=configuration.spacing_mm,
+        affine=brain.geometry.affine,
+        original_shape_vox=original.shape_vox,
+        original_affine=original.affine,
+        brain_box_vox=images.box,
+        channels_present=tuple(files.channels[index] is not None for index in sources),
+        has_lesion_label=label is not None,
+        lesion_center_vox=None if center_mm is None else voxel_index(brain.geometry, center_mm),
+        preprocessing_hash=content_hash,
+        provenance=provenance,
+    )
+    case = PreprocessedCase(folder=folder, properties=properties)
+    _write(case, image, label)
+    return case, True
+
+
+def _network_input(
+    images: CaseImages, brain: Volume, channels: tuple[ChannelPlan, ...], sources: list[int], files: CaseFiles
+) -> Array:
+    """The planned channels (c, z, y, x) on the grid of ``brain``; an absent one is zero."""
+    stack: Array = np.zeros((len(channels), *brain.array.shape), dtype=np.float32)
+    for position, (channel, source) in enumerate(zip(channels, sources, strict=True)):
+        volume, path = images.channels[source], files.channels[source]
+        if volume is None or path is None:
+            continue
+        if source not in sources[position + 1 :]:
+            images.channels[source] = None  # its memory is needed for the next
+        if volume.geometry.matches(images.reference):
+            cropped = crop(volume, images.box)
+            del volume
+            values = resample(cropped, brain.geometry.spacing_mm, order=channel.interpolation).array
+        else:
+            values = resample_to(volume, brain.geometry, order=channel.interpolation).array
+        normalize(values, channel.normalization, brain=brain.array, path=path)
+        if images.is_skull_stripped and channel.normalization.scheme == "robust_z_score":
+            # What was 0 because nothing was there shall be 0, and not some negative number of deviations.
+            values[~brain.array] = 0.0
+        stack[position] = values
+    return stack
+
+
+def _source_indices(files: CaseFiles, description: DatasetDescription, plan: Plan) -> list[int]:
+    """The raw channel's number of each planned channel."""
+    names = [channel.name for channel in description.channels]
+    for channel in plan.channels:
+        if channel.source not in description.channels:
+            raise PlanError(
+                f"plan of {plan.dataset_name}, channel {channel.source.name!r}",
+                expected=f"a channel as declared in dataset.json: {', '.join(names)}",
+                found=str(channel.source),
+                fix="Plan the dataset again",
+            )
+    indices = [names.index(channel.source.name) for channel in plan.channels]
+    if all(files.channels[index] is None for index in indices):
+        raise DatasetError(
+            f"case {files.case_id}",
+            expected=f"at least one of the planned channels {', '.join(names[index] for index in indices)}",
+            found="none",
+            fix="Add its images, or remove the case from cases.tsv",
+        )
+    return indices
+
+
+def _content_hash(files: CaseFiles, provenance: Provenance, description: DatasetDescription, planned: str) -> str:
+    """Of all that decides the case's bytes."""
+    content = {
+        "version": PREPROCESSING_VERSION,
+        "planned": planned,
+        "grid": description.grid,
+        "channels": [None if path is None else path.name for path in files.channels],
+        "inputs": provenance.inputs,
+    }
+    return sha256_of_text(json.dumps(content, sort_keys=True))
+
+
+def _finished_case(folder: Path, case_id: str, content_hash: str) -> PreprocessedCase | None:
+    try:
+        case = load_preprocessed_case(folder, case_id)
+    except ArtifactError:
+        return None
+    needed = [case.image_path, *([case.label_path] if case.properties.has_lesion_label else [])]
+    if case.properties.preprocessing_hash != content_hash or not all(path.is_file() for path in needed):
+        return None
+    return case
+
+
+def _write(case: PreprocessedCase, image: Array, label: Array | None) -> None:
+    save_array(image, case.image_path)
+    if label is None:
+        case.label_path.unlink(missing_ok=True)
+    else:
+        save_array(label, case.label_path)
+    save_json(case.properties, properties_path(case.folder, case.case_id))
