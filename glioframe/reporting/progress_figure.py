@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from glioframe.core.files import atomic_path
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette: readable with any color vision.
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#6E6E6E"
-_SMOOTHING = 0.8
+_SMOOTHING = 0.6
 """Share of the past in the smooth line: an epoch of few steps is noisy."""
 _FEWEST_TO_SMOOTH = 8
+_DECADE = 10
+_DASHES = (0, (4, 3))
 
 
 def draw_progress(records: Sequence[EpochRecord], path: Path, *, title: str) -> None:
@@ -75,28 +77,26 @@ def _draw_losses(axes: Axes, records: Sequence[EpochRecord]) -> None:
         best_epoch, best_loss = min(inner, key=lambda point: point[1])
         axes.plot([best_epoch], [best_loss], "o", mfc="white", mec=_ORANGE, ms=7, label=f"lowest, epoch {best_epoch}")
     every = losses + [loss for _, loss in inner]
-    if every and min(every) > 0 and max(every) / min(every) > 10:  # noqa: PLR2004 - a decade
+    if every and min(every) > 0 and max(every) / min(every) > _DECADE:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False))
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.legend(frameon=False, fontsize=9)
 
 
 def _draw_metrics(axes: Axes, records: Sequence[EpochRecord]) -> None:
     _style(axes, "inner cases: AUC and balanced accuracy")
-    curves = {
-        "AUC": (_GREEN, [(record.epoch, record.inner_auc) for record in records]),
-        "balanced accuracy": (_GREY, [(record.epoch, record.inner_balanced_accuracy) for record in records]),
-    }
-    drawn = False
-    for label, (color, points) in curves.items():
-        defined = [(epoch, value) for epoch, value in points if value is not None]
-        if defined:
-            _line(axes, [epoch for epoch, _ in defined], [value for _, value in defined], color=color, label=label)
-            drawn = True
-    if not drawn:
+    auc = [(record.epoch, record.inner_auc) for record in records if record.inner_auc is not None]
+    accuracy = [(r.epoch, r.inner_balanced_accuracy) for r in records if r.inner_balanced_accuracy is not None]
+    if not (auc or accuracy):
         axes.text(0.5, 0.5, "not defined", transform=axes.transAxes, ha="center", va="center", color=_GREY)
         return
-    axes.axhline(0.5, color=_GREY, lw=0.8, ls=(0, (4, 4)))
+    axes.axhline(0.5, color="#BBBBBB", lw=0.8)
+    _line(axes, [epoch for epoch, _ in auc], [value for _, value in auc], color=_GREEN, label="AUC")
+    # Dashed, because the two often coincide on few cases.
+    x, y = [epoch for epoch, _ in accuracy], [value for _, value in accuracy]
+    _line(axes, x, y, color=_ORANGE, label="balanced accuracy", dashed=True)
     axes.set_ylim(-0.03, 1.03)
     axes.legend(frameon=False, fontsize=9, loc="lower right")
 
@@ -128,9 +128,11 @@ def _draw_times(axes: Axes, records: Sequence[EpochRecord]) -> None:
     axes.legend(frameon=False, fontsize=9, loc="upper right", ncols=2)
 
 
-def _line(axes: Axes, x: Sequence[int], y: Sequence[float], *, color: str, label: str | None = None) -> None:
+def _line(
+    axes: Axes, x: Sequence[int], y: Sequence[float], *, color: str, label: str | None = None, dashed: bool = False
+) -> None:
     marker = "o" if len(x) < _FEWEST_TO_SMOOTH else None
-    axes.plot(x, y, color=color, lw=1.8, label=label, marker=marker, ms=4)
+    axes.plot(x, y, color=color, lw=1.8, label=label, marker=marker, ms=4, ls=_DASHES if dashed else "-")
 
 
 def _style(axes: Axes, title: str) -> None:

@@ -1,0 +1,100 @@
+"""Cards of cases: the worst errors first, each with its picture, probability, reference and verdict."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from glioframe.artifacts.case import load_preprocessed_case
+from glioframe.core.errors import ArtifactError
+from glioframe.reporting.case_picture import ChannelView, draw_case
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from glioframe.artifacts.fingerprint import Fingerprint
+    from glioframe.artifacts.plan import ChannelPlan, Plan
+    from glioframe.reporting.questions import CaseAnswer
+
+MOST_CARDS = 24
+UNIT_NAMES = {"suv_bw": "SUV", "tbr": "TBR", "bq_ml": "Bq/mL", "hu": "HU", "mm2_s": "mm2/s", "relative": ""}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One case of the gallery.
+
+    Attributes:
+        answer: What the model said.
+        picture: JPEG as a data URI; empty where there is none.
+        description: Of the picture, for those who cannot see it.
+    """
+
+    answer: CaseAnswer
+    picture: str
+    description: str
+
+
+def cards_of(
+    answers: Sequence[CaseAnswer],
+    *,
+    plan: Plan | None,
+    fingerprint: Fingerprint | None,
+    preprocessed_folder: Path | None,
+    most: int = MOST_CARDS,
+) -> list[Card]:
+    """The first ``most`` answers as cards; pictures need the plan and the preprocessed cases."""
+    views = channel_views(plan, fingerprint) if plan else ()
+    return [_card(answer, views, preprocessed_folder) for answer in answers[:most]]
+
+
+def channel_views(plan: Plan, fingerprint: Fingerprint | None) -> tuple[ChannelView, ...]:
+    """How to show each planned channel: PET in its unit with one window for all cases, MRI case by case."""
+    return tuple(_view(channel, fingerprint) for channel in plan.channels)
+
+
+def _view(channel: ChannelPlan, fingerprint: Fingerprint | None) -> ChannelView:
+    source = channel.source
+    if not source.modality.is_pet:
+        return ChannelView(label=source.name, is_pet=False)
+    scale = channel.normalization.scale if channel.normalization.scheme == "fixed_scale" else 1.0
+    unit = UNIT_NAMES.get(source.unit or "", "")
+    high = _common_top(source.name, fingerprint)
+    window = f" {unit} 0 to {high:.3g}" if high is not None else f" {unit}"
+    return ChannelView(label=f"{source.name}{window.rstrip()}", is_pet=True, scale=scale, high=high)
+
+
+def _common_top(name: str, fingerprint: Fingerprint | None) -> float | None:
+    """The higher of the 99.5th percentiles in brain and lesion over all cases, in the channel's unit."""
+    if fingerprint is None:
+        return None
+    statistics = [
+        part
+        for entry in fingerprint.channels
+        if entry.channel.name == name
+        for part in (entry.brain, entry.lesion)
+        if part is not None
+    ]
+    return max((part.percentile_99_5 for part in statistics), default=None)
+
+
+def _card(answer: CaseAnswer, views: Sequence[ChannelView], folder: Path | None) -> Card:
+    if folder is None or not views:
+        return Card(answer=answer, picture="", description="")
+    try:
+        case = load_preprocessed_case(folder, answer.case_id)
+    except ArtifactError:
+        return Card(answer=answer, picture="", description="")
+    encoded = base64.b64encode(draw_case(case, views)).decode("ascii")
+    through = "the lesion's center" if case.properties.has_lesion_label else "the middle of the image"
+    outlined = ", with the lesion outlined" if case.properties.has_lesion_label else ""
+    return Card(
+        answer=answer,
+        picture=f"data:image/jpeg;base64,{encoded}",
+        description=(
+            f"Axial, coronal and sagittal slices of {', '.join(view.label for view in views)} through {through} of "
+            f"case {answer.case_id}{outlined}."
+        ),
+    )

@@ -1,0 +1,167 @@
+"""The plan, the dataset and the origin of the numbers, as lines of tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from glioframe.artifacts.json_file import to_json
+from glioframe.reporting.dataset_figures import draw_lesion_volumes, draw_presence
+from glioframe.reporting.gallery import UNIT_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from glioframe.artifacts.fingerprint import ChannelFingerprint, Fingerprint, IntensityStatistics
+    from glioframe.artifacts.plan import Configuration, Plan
+    from glioframe.core.provenance import Provenance
+
+Line = tuple[str, str]
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelLine:
+    """One channel of the dataset."""
+
+    name: str
+    shows: str
+    unit: str
+    present: str
+    brain: str
+    lesion: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSummary:
+    """What the training cases look like."""
+
+    facts: tuple[Line, ...]
+    classes: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
+    sites: tuple[tuple[str, int], ...]
+    channels: tuple[ChannelLine, ...]
+    figures: tuple[tuple[str, str], ...]
+
+
+def dataset_summary(fingerprint: Fingerprint) -> DatasetSummary:
+    """The fingerprint in words, tables and figures."""
+    cases = fingerprint.cases
+    volumes = [case.lesion_volume_ml for case in cases if case.lesion_volume_ml is not None]
+    facts = [
+        ("Dataset", fingerprint.dataset_name),
+        ("Training cases", f"{len(cases)} of {fingerprint.num_subjects} patients"),
+        ("Voxel spacing (z, y, x)", f"{_median_and_range(fingerprint.spacings)} mm"),
+        ("Brain box (z, y, x)", f"{_median_and_range([case.brain_extent_mm for case in cases])} mm"),
+    ]
+    if volumes:
+        facts.append(("Lesion volume", f"median {median(volumes):.3g} mL, {min(volumes):.3g} to {max(volumes):.3g} mL"))
+    captions = ("Channels present in each training case.", "Lesion volumes.")
+    figures = (draw_presence(fingerprint, name="presence"), draw_lesion_volumes(fingerprint, name="volumes"))
+    return DatasetSummary(
+        facts=tuple(facts),
+        classes=tuple(
+            (target, tuple((name or UNKNOWN, number) for name, number in counts.items()))
+            for target, counts in fingerprint.class_counts.items()
+        ),
+        sites=tuple((name or UNKNOWN, number) for name, number in fingerprint.site_counts.items()),
+        channels=tuple(_channel_line(entry, len(cases)) for entry in fingerprint.channels),
+        figures=tuple((svg, caption) for svg, caption in zip(figures, captions, strict=True) if svg),
+    )
+
+
+def configuration_lines(configuration: Configuration, plan: Plan) -> list[Line]:
+    """What was trained, in the plan's own words and units."""
+    network, training = configuration.network, configuration.training
+    view = plan.field_of_view
+    stages = f"{len(network.features_per_stage)} stages of {', '.join(map(str, network.features_per_stage))} features"
+    rate = f"learning rate {training.learning_rate:g} ({training.schedule})"
+    return [
+        ("Configuration", configuration.name),
+        ("Channels", ", ".join(channel.source.name for channel in plan.channels)),
+        ("Field of view", f"{view.kind.replace('_', ' ')}, {_product(view.extent_mm)} mm (z, y, x)"),
+        ("Spacing (z, y, x)", f"{_product(configuration.spacing_mm)} mm"),
+        ("Patch (z, y, x)", f"{_product(configuration.patch_size_vox)} voxels"),
+        ("Batch size", str(configuration.batch_size)),
+        ("Network", f"{network.family.replace('_', ' ')}, {stages}, dropout {network.dropout:g}"),
+        ("Training", f"{training.epochs} epochs of {training.iterations_per_epoch} steps, seed {training.seed}"),
+        ("Optimizer", f"{training.optimizer}, {rate}, weight decay {training.weight_decay:g}"),
+        ("Folds", str(plan.num_folds)),
+        ("Predicted peak memory", f"{configuration.predicted_peak_memory_gb:.2g} GB of {plan.gpu_memory_gb:g} GB"),
+    ]
+
+
+def reason_lines(plan: Plan, configuration: Configuration | None) -> list[tuple[str, str, str]]:
+    """(name, value, reason) of each planned value; the value is empty where the name is not a field."""
+    known = json.loads(to_json(plan))
+    if configuration is not None:
+        own = json.loads(to_json(configuration))
+        known = {**own["network"], **own["training"], **own, **known, configuration.name: own}
+    return [(name, _value_of(known, name), reason) for name, reason in plan.reasons.items()]
+
+
+def provenance_lines(origins: Iterable[tuple[str, Provenance]]) -> list[Line]:
+    """Who wrote what from what."""
+    lines: list[Line] = []
+    for name, origin in origins:
+        seed = "" if origin.seed is None else f", seed {origin.seed}"
+        lines.append((name, f"glioframe {origin.glioframe_version}, {origin.command or 'Python API'}{seed}"))
+        lines += [(f"{name}, from {source}", f"SHA-256 {digest}") for source, digest in origin.inputs.items()]
+    return lines
+
+
+def _channel_line(entry: ChannelFingerprint, num_cases: int) -> ChannelLine:
+    channel = entry.channel
+    shows = channel.modality.value if channel.tracer is None else f"{channel.modality.value}, {channel.tracer.value}"
+    return ChannelLine(
+        name=channel.name,
+        shows=shows.replace("_", " "),
+        unit=UNIT_NAMES.get(channel.unit or "", "") or "-",
+        present=f"{entry.num_present} of {num_cases}",
+        brain=_intensities(entry.brain),
+        lesion=_intensities(entry.lesion),
+    )
+
+
+def _intensities(statistics: IntensityStatistics | None) -> str:
+    if statistics is None:
+        return "-"
+    return f"{statistics.median:.3g} ({statistics.percentile_00_5:.3g} to {statistics.percentile_99_5:.3g})"
+
+
+def _median_and_range(triples: Sequence[tuple[float, float, float]]) -> str:
+    """``1 x 1 x 1``, or the medians with the smallest and largest of each axis."""
+    if not triples:
+        return UNKNOWN
+    columns = list(zip(*triples, strict=True))
+    middle = _product([median(column) for column in columns])
+    lowest, highest = _product([min(column) for column in columns]), _product([max(column) for column in columns])
+    return middle if lowest == highest else f"{middle} (from {lowest} to {highest})"
+
+
+def _product(values: Sequence[float]) -> str:
+    return " x ".join(f"{value:.3g}" for value in values)
+
+
+def _value_of(known: dict[str, Any], name: str) -> str:
+    found: Any = known
+    for part in name.split("."):
+        if not isinstance(found, dict) or part not in found:
+            return ""
+        found = found[part]
+    return _short(found)
+
+
+def _short(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list) and all(isinstance(part, int | float) for part in value):
+        return _product(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_short(part)}" for key, part in value.items())
+    if isinstance(value, list):
+        return "; ".join(_short(part) for part in value)
+    return str(value)
