@@ -1,0 +1,141 @@
+"""The recurrence classifier learns what is there, and nothing where nothing is."""
+
+from dataclasses import FrozenInstanceError, fields, replace
+
+import numpy as np
+import pytest
+
+from glioframe.artifacts.case import load_preprocessed_case
+from glioframe.artifacts.dataset import Target
+from glioframe.artifacts.json_file import parse
+from glioframe.core.errors import ArtifactError
+from glioframe.evaluation.discrimination import auc
+from glioframe.task_api.registry import load_task
+from glioframe.tasks.recurrence_classifier.settings import Settings
+from glioframe.tasks.recurrence_classifier.task import RecurrenceClassifier
+from training_builders import make_run, moved
+
+TASK = RecurrenceClassifier()
+BRIEF = {"epochs": 8, "iterations_per_epoch": 6, "batch_size": 4, "ema_decay": 0.9}
+
+
+def predict(run, case, **changes):
+    return TASK.predict(replace(run, **changes), load_preprocessed_case(run.preprocessed_folder, case.case_id))
+
+
+def cross_validate(run, *, num_folds: int) -> tuple[np.ndarray, np.ndarray]:
+    """References and held-out probabilities of all training cases of ``run``."""
+    references, probabilities = [], []
+    for fold in range(num_folds):
+        val = run.train_cases[2 * fold :: 2 * num_folds] + run.train_cases[2 * fold + 1 :: 2 * num_folds]
+        train = [case for case in run.train_cases if case not in val]
+        fold_run = moved(run, f"fold_{fold}", fold=fold, train_cases=train, val_cases=val)
+        TASK.fit(fold_run)
+        references += [run.target.class_index(case.targets[run.target.name]) for case in val]
+        probabilities += [predict(fold_run, case).probabilities[-1] for case in val]
+    return np.array(references), np.array(probabilities)
+
+
+def test_it_is_found_by_name_with_frozen_settings_that_all_have_defaults():
+    task = load_task("recurrence_classifier")
+    assert isinstance(task, RecurrenceClassifier)
+    settings = task.settings_type()
+    with pytest.raises(FrozenInstanceError):
+        settings.tta = False
+    assert {field.name for field in fields(settings)} == {
+        "class_weighting",
+        "label_smoothing",
+        "center_jitter_mm",
+        "tta",
+    }
+
+
+@pytest.mark.parametrize("wrong", [{"class_weighing": "loss"}, {"class_weighting": "both"}, {"label_smoothing": 0.9}])
+def test_settings_refuse_what_they_do_not_know(wrong):
+    with pytest.raises(ArtifactError):
+        parse(Settings, wrong, where="--set")
+
+
+def test_it_needs_a_target_and_nothing_else():
+    needed = TASK.requirements()
+    assert needed.target
+    assert not needed.lesion_label
+
+
+def test_held_out_cases_are_told_apart_when_uptake_differs(tmp_path):
+    run = make_run(tmp_path, num_cases=20, num_val=0, missing_every=5, **BRIEF)
+    references, probabilities = cross_validate(run, num_folds=2)
+    assert auc(references, probabilities) >= 0.95
+
+
+def test_noise_is_not_learned(tmp_path):
+    run = make_run(tmp_path, num_cases=40, num_val=0, uptakes=(2.0, 2.0), **BRIEF | {"epochs": 4})
+    references, probabilities = cross_validate(run, num_folds=4)
+    assert 0.3 <= auc(references, probabilities) <= 0.7
+
+
+def test_the_operating_point_separates_what_the_network_separates(tmp_path):
+    run = make_run(tmp_path, num_cases=20, num_val=6, **BRIEF)
+    TASK.fit(run)
+    called = [predict(run, case).probabilities[-1] >= TASK.operating_point(run) for case in run.val_cases]
+    assert called == [case.targets["recurrence"] == "progression" for case in run.val_cases]
+
+
+def test_three_classes_get_three_probabilities_that_point_to_the_right_one(tmp_path):
+    target = Target(name="grade", classes=("two", "three", "four"))
+    longer = BRIEF | {"epochs": 20}
+    run = make_run(tmp_path, num_cases=24, num_val=9, target=target, uptakes=(1.0, 4.0, 20.0), **longer)
+    TASK.fit(run)
+    predictions = [predict(run, case).probabilities for case in run.val_cases]
+    assert [sum(prediction) for prediction in predictions] == pytest.approx([1.0] * 9)
+    called = [target.classes[int(np.argmax(prediction))] for prediction in predictions]
+    correct = [name == case.targets["grade"] for name, case in zip(called, run.val_cases, strict=True)]
+    assert sum(correct) >= 7
+    assert TASK.operating_point(run) == 0.5
+
+
+def test_weighting_by_draws_or_by_loss_gives_a_rare_class_its_say(tmp_path):
+    run = make_run(tmp_path, num_cases=30, num_val=6, **BRIEF)
+    rare = [case for index, case in enumerate(run.train_cases) if index % 2 == 0 or index < 8]
+    mean_probability = {}
+    for weighting in ("none", "sampling", "loss"):
+        fold = moved(run, weighting, train_cases=rare, settings=Settings(class_weighting=weighting))
+        TASK.fit(fold)
+        mean_probability[weighting] = np.mean([predict(fold, case).probabilities[-1] for case in fold.val_cases])
+    assert mean_probability["sampling"] > mean_probability["none"]
+    assert mean_probability["loss"] > mean_probability["none"]
+
+
+def test_mirroring_adds_a_member_and_the_prediction_is_their_mean(tmp_path):
+    run = make_run(tmp_path)
+    TASK.fit(run)
+    both = predict(run, run.val_cases[0])
+    single = predict(run, run.val_cases[0], settings=Settings(tta=False))
+    assert len(both.member_probabilities) == 2
+    assert single.member_probabilities == (single.probabilities,)
+    assert both.member_probabilities[0] == pytest.approx(single.probabilities, abs=1e-6)
+    assert both.probabilities == pytest.approx(np.mean(both.member_probabilities, axis=0))
+
+
+def test_prediction_needs_no_training_cases(tmp_path):
+    run = make_run(tmp_path)
+    TASK.fit(run)
+    expected = predict(run, run.val_cases[0])
+    assert predict(run, run.val_cases[0], train_cases=(), val_cases=()) == expected
+
+
+def test_a_whole_brain_needs_no_lesion(tmp_path):
+    run = make_run(tmp_path, kind="whole_brain")
+    TASK.fit(run)
+    assert sum(predict(run, run.val_cases[0]).probabilities) == pytest.approx(1.0)
+
+
+def test_the_report_draws_the_learning_curves_of_all_folds(tmp_path):
+    run = make_run(tmp_path)
+    runs = [run, moved(run, "fold_1", fold=1)]
+    for each in runs:
+        TASK.fit(each)
+    (section,) = TASK.report(runs)
+    ((png, caption),) = section.figures_png
+    assert png.startswith(b"\x89PNG")
+    assert caption
