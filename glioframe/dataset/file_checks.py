@@ -74,7 +74,7 @@ def _check_channels(description: DatasetDescription, files: Sequence[CaseFiles])
                 "channel_present",
                 where,
                 expected=f"channel {channel.name} in every case",
-                found=f"it is missing in {len(missing)} of {len(files)} cases ({names_in_short(missing)})",
+                found=f"none in {len(missing)} of {len(files)} cases ({names_in_short(missing)})",
                 fix="Add the images if they exist; otherwise models are trained to do without",
             )
 

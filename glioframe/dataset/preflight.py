@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from glioframe.artifacts.cases import Case
     from glioframe.artifacts.dataset import DatasetDescription
-    from glioframe.artifacts.preflight import Finding
     from glioframe.artifacts.raw_dataset import CaseFiles
     from glioframe.core.progress import Progress
 
@@ -45,7 +43,9 @@ def check_dataset(folder: Path, *, num_workers: int, progress: Progress) -> Pref
             findings += check_stray_files(folder, tables.description, tables.cases)
         reports = _check_cases(files, tables.description, num_workers=num_workers, progress=progress)
         findings += [finding for report in reports for finding in report.findings]
-        findings += _compare_cases(reports, files, tables.cases, tables.description)
+        thumbnails = {report.case_id: report.thumbnails for report in reports}
+        channel_names = [channel.name for channel in tables.description.channels]
+        findings += check_duplicates(thumbnails, files, tables.cases, channel_names)
         num_files = sum(report.num_files for report in reports)
     return Preflight(
         dataset_name=folder.resolve().name,
@@ -63,21 +63,6 @@ def _check_cases(
     workers = Parallel(n_jobs=min(num_workers, max(len(files), 1)), return_as="generator_unordered")
     reports = workers(check(case) for case in files)
     return sorted(progress.track(reports, step="checking cases", total=len(files)), key=lambda r: r.case_id)
-
-
-def _compare_cases(
-    reports: Sequence[CaseReport], files: Sequence[CaseFiles], cases: Sequence[Case], description: DatasetDescription
-) -> list[Finding]:
-    file_names = {
-        case.case_id: {
-            channel.name: str(path)
-            for channel, path in zip(description.channels, case.channels, strict=True)
-            if path is not None
-        }
-        for case in files
-    }
-    thumbnails = {report.case_id: report.thumbnails for report in reports}
-    return list(check_duplicates(thumbnails, cases, file_names))
 
 
 def _hashes(folder: Path) -> dict[str, str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from glioframe.artifacts.dataset import Target
     from glioframe.artifacts.preflight import Finding
 
-USUAL_NUM_FOLDS = 5
+_USUAL_NUM_FOLDS = 5
 _MIN_SUBJECTS_PER_CLASS = 2
 
 
@@ -51,8 +51,9 @@ def check_tables(folder: Path) -> Tables:
     )
     findings += table_findings
     findings += _check_splits(cases)
-    findings += _check_sites(cases)
-    if description:
+    if description and not table_findings:  # numbers mean little while rows are missing
+        findings += _check_sites(cases)
+        findings += _check_num_subjects(cases)
         findings += _check_num_training(folder / "dataset.json", cases)
         findings += _check_activities(description, cases)
         training_cases = [case for case in cases if case.split == "train"]
@@ -120,12 +121,15 @@ def _check_splits(cases: Sequence[Case]) -> Iterator[Finding]:
             found=names_in_short(rows),
             fix="Give all of them the same split, or correct the subject_id",
         )
-    num_subjects = len(subjects["train"])
-    if cases and num_subjects < USUAL_NUM_FOLDS:
+
+
+def _check_num_subjects(cases: Sequence[Case]) -> Iterator[Finding]:
+    num_subjects = len({case.subject_id for case in cases if case.split == "train"})
+    if num_subjects < _USUAL_NUM_FOLDS:
         yield warning(
             "enough_subjects",
             "cases.tsv",
-            expected=f"at least {USUAL_NUM_FOLDS} subjects with split train, one per fold",
+            expected=f"at least {_USUAL_NUM_FOLDS} subjects with split train, one per fold",
             found=f"{num_subjects}",
             fix="Add subjects, or plan fewer folds (--set plan.num_folds)",
         )
@@ -148,7 +152,7 @@ def _check_sites(cases: Sequence[Case]) -> Iterator[Finding]:
 def _check_num_training(path: Path, cases: Sequence[Case]) -> Iterator[Finding]:
     declared = read_json(path)["numTraining"]
     num_training = sum(case.split == "train" for case in cases)
-    if cases and declared != num_training:
+    if declared != num_training:
         yield warning(
             "num_training",
             f"{path}, numTraining",
