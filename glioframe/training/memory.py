@@ -18,6 +18,8 @@ from torch.nn import functional
 from glioframe.networks.classifier import Classifier, build_classifier
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from glioframe.artifacts.plan import Configuration, TrainingPlan
 
 BYTES_PER_GB = 1e9
@@ -40,14 +42,21 @@ def predict_peak_memory_gb(configuration: Configuration, num_channels: int, num_
     # The trace must not move the random state of whoever asks.
     with torch.random.fork_rng(devices=[]), FakeTensorMode():
         step = _prepare_step(configuration, num_channels, num_classes)
-        tracker = MemTracker()
-        tracker.track_external(step.network, step.optimizer, step.image, step.presence, step.reference)
-        if step.averaged is not None:
-            tracker.track_external(step.averaged)
-        with tracker:
-            _run_step(step, training)
-        peak_by_device = tracker.get_tracker_snapshot("peak")
-    return sum(snapshot["Total"] for snapshot in peak_by_device.values()) / BYTES_PER_GB
+        # Two trackers, because each operation costs the more time the more modules its tracker has watched.
+        peaks = [_peak_bytes(step, training, phase) for phase in (_find_gradients, _descend)]
+    return max(peaks) / BYTES_PER_GB
+
+
+def _peak_bytes(step: _Step, training: TrainingPlan, phase: Callable[[_Step, TrainingPlan], None]) -> int:
+    tracker = MemTracker()
+    tracker.track_external(step.network, step.optimizer, step.image, step.presence, step.reference)
+    if step.averaged is not None:
+        tracker.track_external(step.averaged)
+    gradients = [parameter.grad for parameter in step.network.parameters() if parameter.grad is not None]
+    tracker.track_external(*gradients)
+    with tracker:
+        phase(step, training)
+    return sum(snapshot["Total"] for snapshot in tracker.get_tracker_snapshot("peak").values())
 
 
 def _prepare_step(configuration: Configuration, num_channels: int, num_classes: int) -> _Step:
@@ -79,11 +88,14 @@ def _prepare_step(configuration: Configuration, num_channels: int, num_classes: 
     )
 
 
-def _run_step(step: _Step, training: TrainingPlan) -> None:
+def _find_gradients(step: _Step, training: TrainingPlan) -> None:
     # Autocast for the CPU casts the same convolutions as the one for GPUs, and needs no GPU to be traced.
     with torch.autocast("cpu", torch.bfloat16, enabled=training.amp):
         loss = functional.cross_entropy(step.network(step.image, step.presence), step.reference)
     loss.backward()  # type: ignore[no-untyped-call]
+
+
+def _descend(step: _Step, training: TrainingPlan) -> None:
     torch.nn.utils.clip_grad_norm_(step.network.parameters(), training.gradient_clip_norm, foreach=True)
     step.optimizer.step()
 
