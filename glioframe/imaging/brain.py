@@ -28,6 +28,7 @@ Mask = NDArray[np.bool_]
 _LEAST_ZERO_FRACTION = 0.2
 _LARGEST_FACE_FRACTION = 0.25
 _COARSE_MM = 4.0  # masks of heads are found at this spacing: morphology by a voxel then means 4 mm
+_PADDING = 3
 _NUM_BINS = 256
 _SAMPLE_STRIDE = 3
 _BRIGHT_PERCENTILE = 98.0  # fat and vessels above it would pull Otsu's threshold up
@@ -109,10 +110,9 @@ def _head_mask(volumes: Sequence[Volume]) -> Mask:
     factors = [max(1, round(_COARSE_MM / spacing)) for spacing in volumes[0].geometry.spacing_mm]
     foreground = sum(_foreground(_block_mean(volume.array, factors)).astype(int) for volume in volumes)
     # A voxel belongs to the head if at least half of the channels say so: one lacks bone, another fluid.
-    body = _largest_component(ndimage.binary_opening(2 * foreground >= len(volumes)))
-    if not body.any():
-        return np.ones(shape, dtype=bool)
-    body = ndimage.binary_closing(np.pad(body, 2), iterations=2)[2:-2, 2:-2, 2:-2]
+    head = np.pad(2 * foreground >= len(volumes), _PADDING, mode="edge")  # morphology eats into an array's border
+    body = _largest_component(ndimage.binary_opening(head))
+    body = ndimage.binary_closing(body, iterations=2)[(slice(_PADDING, -_PADDING),) * 3]
     for axis, factor in enumerate(factors):
         body = np.repeat(body, factor, axis=axis)
     return _fill_holes(body[: shape[0], : shape[1], : shape[2]])
