@@ -60,13 +60,10 @@ def simulate_cohort(settings: CohortSettings, folder: Path, *, progress: Progres
 
 def _description(settings: CohortSettings, name: str) -> DatasetDescription:
     labels = "The classes are noise, drawn without looking at the images. " if settings.noise_labels else ""
-    target = Target(
-        name=TARGET, classes=CLASSES, description="Progression of a treated glioma, or the treatment's mark"
-    )
     return DatasetDescription(
         name=name,
         channels=CHANNELS,
-        targets=(target,),
+        targets=(Target(name=TARGET, classes=CLASSES),),
         description=(
             f"Simulated digital phantom: {settings.num_cases} training and {settings.num_external} external cases, "
             f"seed {settings.seed}. {labels}No patient is in it; results on it say nothing about patients."
