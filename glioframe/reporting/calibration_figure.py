@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from glioframe.evaluation.calibration import calibration_bins
-from glioframe.reporting.figure import FAINT, NEGATIVE, POSITIVE, inline_svg, new_figure
+from glioframe.reporting.figure import FAINT, LEGEND, NEGATIVE, POSITIVE, inline_svg, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def draw_calibration(sample: Sample, *, name: str) -> str:
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.04, 1.04))
     axes.set_ylabel("fraction positive")
     axes.tick_params(labelbottom=False)
-    axes.legend(loc="upper left", fontsize=8)
+    axes.legend(loc="upper left", **LEGEND)
     _draw_histogram(histogram, sample)
     listed = "; ".join(
         f"said {found.mean_probability:.2f}, came {found.positive_fraction:.2f} of {found.num_cases}" for found in bins

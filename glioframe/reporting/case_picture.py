@@ -65,7 +65,10 @@ def draw_case(case: PreprocessedCase, views: Sequence[ChannelView]) -> bytes:
         _row(_windowed(channel, view), at_zyx, properties.spacing_mm)
         for channel, view in zip(image, views, strict=True)
     ]
-    outline = None if lesion is None else np.tile(_row(lesion, at_zyx, properties.spacing_mm), (len(rows), 1))
+    outline = None
+    if lesion is not None:
+        outlined = _row(lesion, at_zyx, properties.spacing_mm)
+        outline = np.vstack([outlined * present for present in properties.channels_present])
     labels = [
         view.label if present else f"{view.label}: absent"
         for view, present in zip(views, properties.channels_present, strict=True)

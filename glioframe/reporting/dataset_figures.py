@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from glioframe.reporting.figure import ACCENT, FAINT, inline_svg, new_figure
+from glioframe.reporting.figure import ACCENT, FAINT, GROUND, inline_svg, new_figure
 
 if TYPE_CHECKING:
     from glioframe.artifacts.fingerprint import Fingerprint
@@ -22,8 +22,8 @@ def draw_presence(fingerprint: Fingerprint, *, name: str) -> str:
     channels = [entry.channel.name for entry in fingerprint.channels]
     figure, (axes,) = new_figure(width_in=9.6, height_in=0.9 + 0.22 * len(channels))
     axes.pcolormesh(present, cmap=ListedColormap([FAINT, ACCENT]), vmin=0, vmax=1, edgecolor="none", lw=0)
-    axes.vlines(np.arange(1, present.shape[1]), 0, len(channels), color="white", lw=0.8)
-    axes.hlines(np.arange(1, len(channels)), 0, present.shape[1], color="white", lw=1.5)
+    axes.vlines(np.arange(1, present.shape[1]), 0, len(channels), color=GROUND, lw=0.8)
+    axes.hlines(np.arange(1, len(channels)), 0, present.shape[1], color=GROUND, lw=1.5)
     axes.set_yticks(np.arange(len(channels)) + 0.5, labels=channels)
     axes.invert_yaxis()
     axes.tick_params(length=0)

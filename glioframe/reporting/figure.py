@@ -23,9 +23,23 @@ NEGATIVE = "#0072b2"
 ACCENT = "#009e73"
 
 INK = "#010203"
-"""Stands for the page's text color; becomes ``currentColor``."""
+"""Stands for the page's text color."""
 FAINT = "#040506"
-"""Stands for the page's line color; becomes ``var(--line)``."""
+"""Stands for the page's line color."""
+GROUND = "#070809"
+"""Stands for the color behind the figure."""
+
+_PAGE_COLORS = {
+    INK: "currentColor",
+    FAINT: "var(--line)",
+    GROUND: "var(--card)",
+    POSITIVE: "var(--red)",
+    NEGATIVE: "var(--blue)",
+    ACCENT: "var(--green)",
+}
+
+LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": 8.0}
+"""Style of a legend, for ``axes.legend``."""
 
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -37,8 +51,6 @@ _STYLE: dict[Any, Any] = {
     "axes.titlesize": 9.0,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
-    "legend.frameon": False,
-    "legend.labelcolor": INK,
     "text.color": INK,
     "xtick.color": FAINT,
     "xtick.labelcolor": INK,
@@ -74,7 +86,8 @@ def inline_svg(figure: Figure, *, name: str, description: str) -> str:
     opening, content = svg[svg.index("<svg") :].split(">", 1)
     view_box = re.search(r'viewBox="[^"]*"', opening)
     content = _unique_identifiers(re.sub(r"<metadata>.*?</metadata>", "", content, flags=re.DOTALL), name)
-    content = content.replace(INK, "currentColor").replace(FAINT, "var(--line)")
+    for color, page_color in _PAGE_COLORS.items():
+        content = content.replace(color, page_color)
     label = escape(description, quote=True)
     return f'<svg role="img" aria-label="{label}" {view_box[0] if view_box else ""}>{content}'
 

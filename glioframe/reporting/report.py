@@ -20,6 +20,7 @@ from glioframe.reporting.gallery import MOST_CARDS, cards_of
 from glioframe.reporting.questions import questions_in
 from glioframe.reporting.results import results_of
 from glioframe.reporting.summary import configuration_lines, dataset_summary, provenance_lines, reason_lines
+from glioframe.reporting.wording import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,4 +137,5 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    pages.filters["plain"] = plain
     return pages.get_template("report.html.j2")

@@ -130,7 +130,8 @@ def _result(anchor: str, question: Question, evaluation: Evaluation) -> Result:
 
 
 def _comparisons(anchor: str, question: Question, evaluation: Evaluation, split: str) -> Iterator[Comparison]:
-    for index, (target, negative, positive) in enumerate(question.parts):
+    for index, (target, negative_name, positive_name) in enumerate(question.parts):
+        negative, positive = wording.plain(negative_name), wording.plain(positive_name)
         groups = [
             group
             for group in evaluation.groups
@@ -192,4 +193,7 @@ def _argmax_table(classes: tuple[str, ...], answers: Sequence[CaseAnswer]) -> Co
     counts = np.zeros((len(classes), len(classes)), dtype=int)
     for answer in answers:
         counts[classes.index(answer.reference), classes.index(answer.call)] += 1
-    return ConfusionTable(classes=classes, counts=tuple(tuple(int(n) for n in row) for row in counts))
+    return ConfusionTable(
+        classes=tuple(wording.plain(name) for name in classes),
+        counts=tuple(tuple(int(number) for number in row) for row in counts),
+    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from glioframe.evaluation.confusion import count_outcomes
 from glioframe.evaluation.curves import roc_band, roc_curve
-from glioframe.reporting.figure import FAINT, INK, NEGATIVE, POSITIVE, inline_svg, new_figure
+from glioframe.reporting.figure import FAINT, INK, LEGEND, NEGATIVE, POSITIVE, inline_svg, new_figure
 
 if TYPE_CHECKING:
     from glioframe.evaluation.sample import Sample
@@ -30,7 +30,7 @@ def draw_roc(sample: Sample, *, name: str) -> str:
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     axes.set_xlabel("1 - specificity")
     axes.set_ylabel("sensitivity")
-    axes.legend(loc="lower right", fontsize=8)
+    axes.legend(loc="lower right", **LEGEND)
     description = (
         f"ROC curve with a 95 % bootstrap band. At the operating point the sensitivity is {sensitivity:.2f} and the "
         f"specificity {specificity:.2f}."

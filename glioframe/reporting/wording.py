@@ -22,6 +22,11 @@ SPLIT_NAMES = {"train": "Cross-validation", "external": "External validation"}
 SPLIT_CASES = {"train": "cross-validated", "external": "external"}
 
 
+def plain(name: str) -> str:
+    """A name from a table as words: ``treatment_related_change`` reads treatment related change."""
+    return name.replace("_", " ")
+
+
 def number(value: float | None) -> str:
     """Two decimals; ``undefined`` for None."""
     return "undefined" if value is None else f"{value:.2f}"

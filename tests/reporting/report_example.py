@@ -80,7 +80,9 @@ def make_class_rows(num_cases=30, *, seed=0):
     return rows
 
 
-def save_preprocessed_case(folder: Path, case_id: str, *, seed: int, missing: int | None = None, shape_zyx=(32, 44, 36)):
+def save_preprocessed_case(
+    folder: Path, case_id: str, *, seed: int, missing: int | None = None, shape_zyx=(32, 44, 36)
+):
     """A preprocessed case of two channels: T1c as a z-score, and SUV over 5."""
     volumes, lesion = make_head(np.random.default_rng(seed), shape_zyx=shape_zyx, uptake=3.0)
     brain = volumes[0] != 0
