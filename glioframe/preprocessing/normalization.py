@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 _MAD_TO_STD = 1.4826  # of a normal distribution: 1 / (sqrt(2) erfinv(1/2))
+_LEAST_SPREAD = 1e-4  # of the range of values; below lie a constant's ripples from resampling
 
 
 def normalize(values: Array, normalization: Normalization, *, brain: Mask, path: Path) -> None:
@@ -41,7 +42,7 @@ def normalize(values: Array, normalization: Normalization, *, brain: Mask, path:
     median = np.median(inside)
     inside -= median
     spread = np.float32(_MAD_TO_STD) * np.median(np.abs(inside, out=inside))
-    if spread <= 0.0:
+    if spread <= _LEAST_SPREAD * np.ptp(values):
         raise ImageError(
             path,
             expected="values that vary inside of the brain",
