@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _CONTEXT_MM = 20.0
 """Kept on every side of the lesion: perifocal edema and infiltration reach about 2 cm beyond what enhances."""
-_LABELED_SHARE = 0.9
 _SMALL_SHARE = 0.7
 _PERCENTILE = 0.95
 
@@ -29,14 +28,14 @@ def median_brain_extent_mm(cases: Sequence[CaseFingerprint]) -> Spacing:
 
 
 def choose_field_of_view(cases: Sequence[CaseFingerprint]) -> Chosen[FieldOfView]:
-    """Around the lesion where nearly every case has a label and lesions are small, else the whole brain."""
+    """Around the lesion where every training case has one labeled and lesions are small, else the whole brain."""
     brain_mm = median_brain_extent_mm(cases)
     extents = [case.lesion_extent_mm for case in cases if case.lesion_extent_mm is not None]
     whole = FieldOfView(kind="whole_brain", extent_mm=_rounded_up(brain_mm))
-    if len(extents) < _LABELED_SHARE * len(cases):
+    if len(extents) < len(cases):
         return Chosen(
             whole,
-            f"Only {len(extents)} of {len(cases)} training cases have a lesion label, so the network sees the median "
+            f"Only {len(extents)} of {len(cases)} training cases have a lesion labeled, so the network sees the median "
             f"brain box, {times(whole.extent_mm)} mm (z, y, x).",
         )
     lesion_mm = [_percentile([extent[axis] for extent in extents], _PERCENTILE) for axis in range(3)]

@@ -109,7 +109,9 @@ def _with_configuration(
             **_with_memory(reasons, wanted, draft),
             **training_reasons,
             "patch_size_vox": _patch_reason(draft),
-            "network.strides": _network_reason(draft),
+            "network.strides": _strides_reason(draft),
+            "network.kernel_sizes": "3 along an axis from the stage on at which its voxels are less than twice as long "
+            "as the finest, 1 before: thick slices are not mixed too early (nnU-Net's rule).",
             "predicted_peak_memory_gb": memory_reason,
             "data_identifier": "Names the spacing and, in eight digits, the content of the preprocessing: plans of "
             "equal preprocessing share the folder.",
@@ -139,13 +141,12 @@ def _patch_reason(draft: Draft) -> str:
     )
 
 
-def _network_reason(draft: Draft) -> str:
+def _strides_reason(draft: Draft) -> str:
     patch, total = draft.topology.patch_size_vox, draft.network.total_stride
     last = [edge // step for edge, step in zip(patch, total, strict=True)]
     return (
         f"Each axis is halved while its edge is at least {2 * MIN_LAST_VOX} voxels and it is less than twice as coarse "
-        f"as the finest, in at most {len(draft.budget.blocks_per_stage)} stages; kernels are 1 along axes that are "
-        f"still coarser. The last feature map has {times(last)} voxels."
+        f"as the finest, in at most {len(draft.budget.blocks_per_stage)} stages. The last feature map has {times(last)} voxels."
     )
 
 

@@ -59,6 +59,7 @@ def choose_training(
         channel_dropout=channel_dropout.value,
     )
     reasons = {
+        "training": _constants(plan),
         "training.epochs": length,
         "training.learning_rate": f"{budget.learning_rate:g} suits AdamW with the {len(budget.blocks_per_stage)}-stage "
         f"networks of budget {budget.name}; gradients are clipped at norm {plan.gradient_clip_norm:g}, and the first "
@@ -69,6 +70,14 @@ def choose_training(
         "training.channel_dropout": channel_dropout.reason,
     }
     return plan, reasons
+
+
+def _constants(plan: TrainingPlan) -> str:
+    return (
+        f"The same for every dataset: optimizer {plan.optimizer}, weight_decay {plan.weight_decay:g}, schedule "
+        f"{plan.schedule}, gradient_clip_norm {plan.gradient_clip_norm:g}, amp, select {plan.select}, augmentation "
+        f"{plan.augmentation:g}, seed {plan.seed}; iterations_per_epoch and warmup_epochs go with the epochs."
+    )
 
 
 def _length(num_training: int, batch_size: int, budget: Budget) -> tuple[int, int, str]:
