@@ -146,7 +146,8 @@ def _strides_reason(draft: Draft) -> str:
     last = [edge // step for edge, step in zip(patch, total, strict=True)]
     return (
         f"Each axis is halved while its edge is at least {2 * MIN_LAST_VOX} voxels and it is less than twice as coarse "
-        f"as the finest, in at most {len(draft.budget.blocks_per_stage)} stages. The last feature map has {times(last)} voxels."
+        f"as the finest, in at most {len(draft.budget.blocks_per_stage)} stages. The last feature "
+        f"map has {times(last)} voxels."
     )
 
 
