@@ -123,7 +123,8 @@ class FrameSchedule:
 
     def frames_within(self, start_s: float, stop_s: float) -> NDArray[np.float64]:
         """How many seconds of each frame lie in the window: weights ``(t,)`` for a mean over time."""
-        return np.clip(np.minimum(self.end_s, stop_s) - np.maximum(self.start_s, start_s), 0.0, None)
+        overlap_s = np.minimum(self.end_s, stop_s) - np.maximum(self.start_s, start_s)
+        return np.asarray(np.clip(overlap_s, 0.0, None), dtype=np.float64)
 
 
 def _durations(group: str, pattern: str) -> list[float]:
