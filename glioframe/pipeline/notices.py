@@ -13,6 +13,4 @@ _RESEARCH_USE = "For research. Not a medical device; not for decisions about pat
 def notices_for(description: DatasetDescription | None) -> list[str]:
     """The dataset's own description (which says when it is simulated, or when a label is a proxy) and the use."""
     notices = [description.description] if description and description.description else []
-    if description:
-        notices += [target.description for target in description.targets if target.description]
     return [*notices, _RESEARCH_USE]
