@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from glioframe.artifacts.preflight import Finding, Preflight
     from glioframe.core.progress import Progress
 
-_COLUMNS = ("severity", "case", "check", "finding", "fix")
+_HEADER = ("severity", "case", "check", "finding, and what to do")
 _STYLES = {"error": "bold red", "warning": "yellow"}
 
 
@@ -61,7 +61,7 @@ def _body(arguments: argparse.Namespace, progress: Progress) -> int:
     return USER_ERROR if preflight.errors else DONE
 
 
-def _rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
+def _rows(findings: Sequence[Finding]) -> list[tuple[str, str, str, str, str]]:
     return [
         (finding.severity, finding.case_id or "-", finding.check, f"{finding.where}: {finding.message}", finding.fix)
         for finding in findings
@@ -73,9 +73,8 @@ def _print_table(findings: Sequence[Finding]) -> None:
         _print_rich_table(findings)
         return
     # One line per finding, whatever its length, so that grep sees all of it.
-    rows = [(*row[:-2], f"{row[-2]}. {row[-1]}.") for row in _rows(findings)]
-    rows.insert(0, (*_COLUMNS[:-2], "finding, and what to do"))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS) - 2)]
+    rows = [_HEADER, *((*row, f"{finding}. {fix}.") for *row, finding, fix in _rows(findings))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER) - 1)]
     for row in rows:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
 
@@ -85,11 +84,12 @@ def _print_rich_table(findings: Sequence[Finding]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(show_lines=True)
-    for column in _COLUMNS:
-        table.add_column(column, overflow="fold", no_wrap=column == "severity")
-    for severity, *cells in _rows(findings):
-        table.add_row(Text(severity, style=_STYLES[severity]), *(Text(cell) for cell in cells))
+    table = Table(show_lines=True, expand=True)
+    for column, share in (("case", 2), ("check", 3), ("finding", 5), ("fix", 4)):
+        table.add_column(column, overflow="fold", ratio=share)
+    for severity, case_id, check, finding, fix in _rows(findings):
+        headline = Text(f"{severity}\n", style=_STYLES[severity]).append(check, style="default")
+        table.add_row(Text(case_id), headline, Text(finding), Text(fix))
     Console().print(table)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -136,17 +136,18 @@ def _check_num_subjects(cases: Sequence[Case]) -> Iterator[Finding]:
 
 
 def _check_sites(cases: Sequence[Case]) -> Iterator[Finding]:
-    for site, count in sorted(Counter(case.site for case in cases if case.site).items()):
-        if count == 1:
-            (case_id,) = (case.case_id for case in cases if case.site == site)
-            yield warning(
-                "site_size",
-                "cases.tsv",
-                expected="two or more cases per site",
-                found=f"one case, {case_id}, at site {site!r}",
-                fix="Correct the name of the site if it is misspelled; otherwise nothing can be said of that site",
-                case_id=case_id,
-            )
+    cases_at: defaultdict[str, list[str]] = defaultdict(list)
+    for case in cases:
+        cases_at[case.site].append(case.case_id)
+    lonely = [f"{site} ({case_ids[0]})" for site, case_ids in sorted(cases_at.items()) if site and len(case_ids) == 1]
+    if lonely:
+        yield warning(
+            "site_size",
+            "cases.tsv, column site",
+            expected="two or more cases per site",
+            found=f"one case at {names_in_short(lonely)}",
+            fix="Correct misspelled names; nothing can be said of a site with one case",
+        )
 
 
 def _check_num_training(path: Path, cases: Sequence[Case]) -> Iterator[Finding]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 from corruptions import CORRUPTIONS, IMAGE, LABEL, PET, Corruption, remove, set_cells, truncate, with_voxels
@@ -12,6 +14,7 @@ from glioframe.artifacts.json_file import load_json
 from glioframe.artifacts.preflight import Preflight
 from glioframe.cli.check_dataset import main
 from glioframe.core.progress import SilentProgress
+from glioframe.dataset import preflight as preflight_module
 from glioframe.dataset.preflight import check_dataset
 
 NAME = "Dataset001_Test"
@@ -130,3 +133,17 @@ def test_the_affected_file_is_the_one_that_differs_from_the_others(home):
     (finding,) = check_dataset(folder, num_workers=1, progress=SilentProgress()).errors
     assert finding.where == IMAGE
     assert "case002_0001.nii.gz" in finding.message
+
+
+def test_the_reference_page_lists_every_check():
+    page = Path(__file__).parents[2] / "documentation" / "reference" / "raw-dataset.md"
+    listed = set(re.findall(r"`([a-z_]+)`", page.read_text().split("## What is checked")[1]))
+    assert {corruption.check for corruption in CORRUPTIONS} <= listed
+
+
+def test_every_check_is_tried_by_a_corruption():
+    """Names of checks stand as first arguments of error(), warning() and the like."""
+    calls = re.compile(r"(?:error|warning|say|from_fault|from_system_error)\(\s*\"(\w+)\"")
+    sources = (path.read_text() for path in Path(preflight_module.__file__).parent.glob("*.py"))
+    checks = {name for source in sources for name in calls.findall(source)}
+    assert checks == {corruption.check for corruption in CORRUPTIONS}
