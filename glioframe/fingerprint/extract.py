@@ -58,12 +58,7 @@ def extract_fingerprint(dataset: RawDataset, *, num_workers: int = 2, progress: 
         DatasetError: A case has no image at all.
     """
     cases = sorted(dataset.training_cases, key=lambda case: case.case_id)
-    files = [dataset.files(case.case_id) for case in cases]
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        results = Parallel(n_jobs=num_workers, return_as="generator")(
-            delayed(_examine)(case_files, dataset.description) for case_files in files
-        )
-        findings: list[_Findings] = list(progress.track(results, step="fingerprint", total=len(files)))
+    findings = _examine_all(dataset, [case.case_id for case in cases], num_workers, progress)
     entries = tuple(finding.case for finding in findings)
     relative_sizes = [np.prod(entry.brain_shape_vox) / np.prod(entry.shape_vox) for entry in entries]
     return Fingerprint(
@@ -85,6 +80,15 @@ def extract_fingerprint(dataset: RawDataset, *, num_workers: int = 2, progress: 
             inputs={name: sha256_of_file(dataset.folder / name) for name in ("dataset.json", "cases.tsv")},
         ),
     )
+
+
+def _examine_all(dataset: RawDataset, case_ids: Sequence[str], num_workers: int, progress: Progress) -> list[_Findings]:
+    files = [dataset.files(case_id) for case_id in case_ids]
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        results = Parallel(n_jobs=num_workers, return_as="generator")(
+            delayed(_examine)(case_files, dataset.description) for case_files in files
+        )
+        return list(progress.track(results, step="fingerprint", total=len(files)))
 
 
 def _examine(files: CaseFiles, description: DatasetDescription) -> _Findings:

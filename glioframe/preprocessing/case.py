@@ -66,30 +66,26 @@ def preprocess_case_once(
     # One thread: several round differently, and equal inputs shall give equal bytes on any number of cores.
     with threadpool_limits(limits=1):
         images = read_case(files, description)
-        original = images.reference
         brain = resample_label(crop(images.brain, images.box), configuration.spacing_mm)
         image = _network_input(images, brain, plan.channels, sources, files)
         label = None
         if images.label is not None:
             label = resample_label(crop(images.label, images.box), configuration.spacing_mm).array.astype(np.int8)
-    center_mm = images.lesion_center_mm
     properties = CaseProperties(
         case_id=files.case_id,
         shape_vox=brain.geometry.shape_vox,
         spacing_mm=configuration.spacing_mm,
         affine=brain.geometry.affine,
-        original_shape_vox=original.shape_vox,
-        original_affine=original.affine,
+        original_shape_vox=images.reference.shape_vox,
+        original_affine=images.reference.affine,
         brain_box_vox=images.box,
         channels_present=tuple(files.channels[index] is not None for index in sources),
         has_lesion_label=label is not None,
-        lesion_center_vox=None if center_mm is None else voxel_index(brain.geometry, center_mm),
+        lesion_center_vox=images.lesion_center_mm and voxel_index(brain.geometry, images.lesion_center_mm),
         preprocessing_hash=content_hash,
         provenance=provenance,
     )
-    case = PreprocessedCase(folder=folder, properties=properties)
-    _write(case, image, label)
-    return case, True
+    return _write(PreprocessedCase(folder=folder, properties=properties), image, label), True
 
 
 def _network_input(
@@ -162,10 +158,11 @@ def _finished_case(folder: Path, case_id: str, content_hash: str) -> Preprocesse
     return case
 
 
-def _write(case: PreprocessedCase, image: Array, label: Array | None) -> None:
+def _write(case: PreprocessedCase, image: Array, label: Array | None) -> PreprocessedCase:
     save_array(image, case.image_path)
     if label is None:
         case.label_path.unlink(missing_ok=True)
     else:
         save_array(label, case.label_path)
     save_json(case.properties, properties_path(case.folder, case.case_id))
+    return case

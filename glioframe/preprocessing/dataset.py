@@ -14,13 +14,15 @@ from glioframe.core.files import remove_partial_files
 from glioframe.preprocessing.case import preprocess_case_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from glioframe.artifacts.case import PreprocessedCase
     from glioframe.artifacts.plan import Configuration, Plan
     from glioframe.artifacts.raw_dataset import CaseFiles, RawDataset
     from glioframe.core.progress import Progress
+
+    Work = Callable[[CaseFiles], tuple[PreprocessedCase, bool]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,26 +74,34 @@ def preprocess_dataset(
     files = [dataset.files(case.case_id) for case in dataset.cases]
     _note_strangers(folder, {case.case_id for case in dataset.cases}, progress)
     work = partial(
-        preprocess_case_once,
-        description=dataset.description,
-        plan=plan,
-        configuration=configuration,
-        folder=folder,
+        preprocess_case_once, description=dataset.description, plan=plan, configuration=configuration, folder=folder
     )
-    # loky starts fresh processes instead of forking: a fork of a process with running threads may hang.
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        results = Parallel(n_jobs=num_workers, return_as="generator_unordered")(
-            delayed(_attempt)(work, case_files) for case_files in files
-        )
-        outcomes = _collect(progress.track(results, step="preprocess", total=len(files)))
-    _raise_failures(outcomes, num_cases=len(files))
+    outcomes = _run(work, files, num_workers=num_workers, progress=progress)
+    _raise_failures(outcomes)
     return PreprocessingSummary(
         done=tuple(sorted(outcome.case_id for outcome in outcomes if outcome.was_done)),
         skipped=tuple(sorted(outcome.case_id for outcome in outcomes if not outcome.was_done)),
     )
 
 
-def _attempt(work: Callable[[CaseFiles], tuple[PreprocessedCase, bool]], files: CaseFiles) -> _Outcome:
+def _run(work: Work, files: Sequence[CaseFiles], *, num_workers: int, progress: Progress) -> list[_Outcome]:
+    # loky starts fresh processes instead of forking: a fork of a process with running threads may hang.
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        results = Parallel(n_jobs=num_workers, return_as="generator_unordered")(
+            delayed(_attempt)(work, case_files) for case_files in files
+        )
+        try:
+            return list(progress.track(results, step="preprocess", total=len(files)))
+        except BrokenProcessPool as error:
+            raise DatasetError(
+                "preprocessing",
+                expected="every worker process to finish",
+                found=f"one that was killed, most likely for want of memory ({str(error).splitlines()[0].rstrip('.')})",
+                fix="Run the same command again with fewer workers (-np 1); finished cases are kept",
+            ) from error
+
+
+def _attempt(work: Work, files: CaseFiles) -> _Outcome:
     """One case in a worker; a failure is handed back, so that the other cases go on."""
     try:
         _, was_done = work(files)
@@ -101,19 +111,7 @@ def _attempt(work: Callable[[CaseFiles], tuple[PreprocessedCase, bool]], files: 
     return _Outcome(case_id=files.case_id, was_done=was_done)
 
 
-def _collect(results: Iterable[_Outcome]) -> list[_Outcome]:
-    try:
-        return list(results)
-    except BrokenProcessPool as error:
-        raise DatasetError(
-            "preprocessing",
-            expected="every worker process to finish",
-            found=f"one that was killed, most likely for want of memory ({str(error).splitlines()[0].rstrip('.')})",
-            fix="Run the same command again with fewer workers (-np 1); finished cases are kept",
-        ) from error
-
-
-def _raise_failures(outcomes: Sequence[_Outcome], *, num_cases: int) -> None:
+def _raise_failures(outcomes: Sequence[_Outcome]) -> None:
     failures = sorted((outcome for outcome in outcomes if outcome.failure), key=lambda outcome: outcome.case_id)
     if not failures:
         return
@@ -122,7 +120,7 @@ def _raise_failures(outcomes: Sequence[_Outcome], *, num_cases: int) -> None:
         f"case {failures[0].case_id}",
         expected="to preprocess it",
         found=f"{failures[0].failure}{others}",
-        fix=f"Mend it and run the same command again; the other {num_cases - len(failures)} cases are kept",
+        fix=f"Mend it and run the same command again; the other {len(outcomes) - len(failures)} cases are kept",
     )
 
 

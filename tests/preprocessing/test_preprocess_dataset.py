@@ -157,6 +157,30 @@ def test_a_channel_on_another_grid_is_refused_where_one_grid_is_declared(dataset
         run(dataset, folder)
 
 
+class WorkerKiller(SilentProgress):
+    """Kills this process's workers as the system does when memory runs out."""
+
+    def track(self, items, *, step, total):
+        for item in items:
+            for stat in Path("/proc").glob("[0-9]*/stat"):
+                if int(stat.read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                    command = (stat.parent / "cmdline").read_text()
+                    if "loky" in command and "resource_tracker" not in command:
+                        os.kill(int(stat.parent.name), signal.SIGKILL)
+            yield item
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the workers in /proc")
+def test_workers_killed_for_want_of_memory_are_a_users_error_and_finished_cases_stay(tmp_path):
+    dataset = make_dataset(tmp_path / "raw" / "Dataset001_Test", num_subjects=12)
+    fine = make_configuration(spacing_mm=(1.5, 1.5, 1.5))  # slow enough not to be over before the kill
+    with pytest.raises(DatasetError, match="fewer workers"):
+        run(dataset, tmp_path / "out", configuration=fine, num_workers=2, progress=WorkerKiller())
+    summary = run(dataset, tmp_path / "out", configuration=fine)
+    assert summary.skipped
+    assert len(summary.done) + len(summary.skipped) == 12
+
+
 def kill_and_finish(tmp_path, *, num_kills, seed):
     """Kills the preprocessing of one dataset again and again, then lets it finish."""
     dataset = make_dataset(tmp_path / "raw" / "Dataset001_Test", num_subjects=8)
