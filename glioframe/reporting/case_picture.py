@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from scipy.ndimage import zoom
 
 from glioframe.imaging.array_store import load_array
+from glioframe.reporting.figure import literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ class ChannelView:
         label: Written on its row.
         is_pet: Shown in color from 0, instead of gray.
         scale: What the array was divided by, to be multiplied back.
-        high: Top of the window in the channel's unit; None for each case's own 99.5th percentile.
+        high: Top of the window in the channel's unit; None for each case's own 99.9th percentile.
     """
 
     label: str
@@ -93,7 +94,7 @@ def _windowed(channel: NDArray[Any], view: ChannelView) -> NDArray[np.float32]:
     if inside.size == 0:
         return np.zeros_like(values)
     low, high = (0.0, view.high) if view.is_pet else (float(np.percentile(inside, 1)), None)
-    top = float(np.percentile(inside, 99.5)) if high is None else high
+    top = float(np.percentile(inside, 99.9)) if high is None else high
     shown: NDArray[np.float32] = np.clip((values - low) / max(top - low, 1e-6), 0, 1)
     shown[values == 0] = 0  # outside of the brain and of the field of view
     return shown
@@ -139,7 +140,7 @@ def _jpeg(montage: NDArray[np.float64], outline: NDArray[np.float32] | None, lab
     axes.set_axis_off()
     for row, label in enumerate(labels):
         top = row * (PANEL_PX + _GAP_PX)
-        _write(axes, 5, top + 4, label, ha="left", va="top", size=8.5)
+        _write(axes, 5, top + 4, literal(label), ha="left", va="top", size=8.5)
         for column, (plane, left, right) in enumerate(_PLANES):
             start = column * (PANEL_PX + _GAP_PX)
             _write(axes, start + 4, top + PANEL_PX / 2, left, ha="left", va="center", size=7.5)

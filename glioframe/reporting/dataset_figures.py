@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.colors import ListedColormap
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from glioframe.reporting.figure import ACCENT, FAINT, GROUND, inline_svg, new_figure
+from glioframe.reporting.figure import ACCENT, FAINT, GROUND, inline_svg, literal, new_figure
 
 if TYPE_CHECKING:
     from glioframe.artifacts.fingerprint import Fingerprint
@@ -19,7 +19,7 @@ _MOST_CASE_NAMES = 40
 def draw_presence(fingerprint: Fingerprint, *, name: str) -> str:
     """SVG of the presence matrix, one row per channel and one column per training case."""
     present = np.array([case.channels_present for case in fingerprint.cases], dtype=float).T
-    channels = [entry.channel.name for entry in fingerprint.channels]
+    channels = [literal(entry.channel.name) for entry in fingerprint.channels]
     figure, (axes,) = new_figure(width_in=9.6, height_in=0.9 + 0.22 * len(channels))
     axes.pcolormesh(present, cmap=ListedColormap([FAINT, ACCENT]), vmin=0, vmax=1, edgecolor="none", lw=0)
     axes.vlines(np.arange(1, present.shape[1]), 0, len(channels), color=GROUND, lw=0.8)
@@ -51,6 +51,7 @@ def draw_lesion_volumes(fingerprint: Fingerprint, *, name: str) -> str:
     edges = np.logspace(low - margin, high + margin, int(np.clip(volumes_ml.size / 2, 6, 20)) + 1)
     axes.hist(volumes_ml, bins=list(edges), color=ACCENT, rwidth=0.92)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))

@@ -71,6 +71,11 @@ def new_figure(*, width_in: float, height_in: float, rows: int = 1) -> tuple[Fig
     return figure, list(grid[:, 0])
 
 
+def literal(text: str) -> str:
+    """The text for a label, its dollar signs kept from starting a formula."""
+    return text.replace("$", r"\$")
+
+
 def inline_svg(figure: Figure, *, name: str, description: str) -> str:
     """The figure as SVG to stand inside HTML.
 

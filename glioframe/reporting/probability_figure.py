@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glioframe.reporting.figure import FAINT, INK, NEGATIVE, POSITIVE, inline_svg, new_figure
+from glioframe.reporting.figure import FAINT, INK, NEGATIVE, POSITIVE, inline_svg, literal, new_figure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,9 +40,9 @@ def draw_probabilities(
         axes.plot(probability[~is_right], height[~is_right], "X", ms=7, mfc=color, mec=INK, mew=0.6)
     axes.text((low + high) / 2, 1.62, "operating point", ha="center", va="bottom", fontsize=8, color=INK)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.6, 1.6))
-    axes.set_yticks([0, 1], labels=[name.replace(" ", "\n") for name in classes])
+    axes.set_yticks([0, 1], labels=[literal(name).replace(" ", "\n") for name in classes])
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"probability of {classes[1]}")
+    axes.set_xlabel(f"probability of {literal(classes[1])}")
     num_wrong = int((sample.calls != sample.reference).sum())
     description = f"Probabilities of {sample.num_cases} cases by class; {num_wrong} on the wrong side of the threshold."
     return inline_svg(figure, name=name, description=description)

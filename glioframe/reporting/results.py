@@ -168,7 +168,10 @@ def _figures(
 ) -> Iterator[tuple[str, str]]:
     """(SVG, caption) of each figure that the sample allows."""
     if sample.num_positive and sample.num_negative:
-        caption = "ROC curve; the band holds the sensitivity at each specificity in 95 % of resamples of patients."
+        caption = (
+            "ROC curve; the band holds the sensitivity at each specificity in 95 % of resamples of patients. "
+            "Folds with different thresholds put the operating point off the curve."
+        )
         yield draw_roc(sample, name=f"{anchor}-roc"), caption
     if sample.num_cases:
         caption = (

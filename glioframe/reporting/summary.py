@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from glioframe.artifacts.fingerprint import ChannelFingerprint, Fingerprint, IntensityStatistics
-    from glioframe.artifacts.plan import Configuration, Plan
+    from glioframe.artifacts.plan import ChannelPlan, Configuration, Plan
     from glioframe.core.provenance import Provenance
 
 Line = tuple[str, str]
 UNKNOWN = "unknown"
+_MOST_PARTS = 3
+_SHAPES = ("_mm", "_vox", "kernel_sizes", "strides")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,7 @@ def reason_lines(plan: Plan, configuration: Configuration | None) -> list[tuple[
     if configuration is not None:
         own = json.loads(to_json(configuration))
         known = {**own["network"], **own["training"], **own, **known, configuration.name: own}
+    known["channels"] = {channel.source.name: _channel_choice(channel) for channel in plan.channels}
     return [(name, _value_of(known, name), reason) for name, reason in plan.reasons.items()]
 
 
@@ -127,7 +130,13 @@ def _channel_line(entry: ChannelFingerprint, num_cases: int) -> ChannelLine:
 def _intensities(statistics: IntensityStatistics | None) -> str:
     if statistics is None:
         return "-"
-    return f"{statistics.median:.3g} ({statistics.percentile_00_5:.3g} to {statistics.percentile_99_5:.3g})"
+    middle, low, high = map(_quantity, (statistics.median, statistics.percentile_00_5, statistics.percentile_99_5))
+    return f"{middle} ({low} to {high})"
+
+
+def _quantity(value: float) -> str:
+    """Three digits, never in powers of ten where the number is large."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"  # noqa: PLR2004 - four digits
 
 
 def _median_and_range(triples: Sequence[tuple[float, float, float]]) -> str:
@@ -144,24 +153,33 @@ def _product(values: Sequence[float]) -> str:
     return " x ".join(f"{value:.3g}" for value in values)
 
 
+def _channel_choice(channel: ChannelPlan) -> str:
+    normalization = channel.normalization
+    scale = f" {normalization.scale:g}" if normalization.scheme == "fixed_scale" else ""
+    return f"{normalization.scheme}{scale}, spline order {channel.interpolation}"
+
+
 def _value_of(known: dict[str, Any], name: str) -> str:
     found: Any = known
     for part in name.split("."):
         if not isinstance(found, dict) or part not in found:
             return ""
         found = found[part]
-    return _short(found)
+    return _short(found, is_shape=name.endswith(_SHAPES))
 
 
-def _short(value: Any) -> str:  # noqa: ANN401 - any JSON value
+def _short(value: Any, *, is_shape: bool) -> str:  # noqa: ANN401 - any JSON value
+    """A JSON value on one line; lists of lengths along (z, y, x) are joined by x, others by commas."""
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:.4g}"
-    if isinstance(value, list) and all(isinstance(part, int | float) for part in value):
-        return _product(value)
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {_short(part)}" for key, part in value.items())
+        if len(value) > _MOST_PARTS:
+            return ""
+        return ", ".join(f"{key}: {_short(part, is_shape=key.endswith(_SHAPES))}" for key, part in value.items())
     if isinstance(value, list):
-        return "; ".join(_short(part) for part in value)
+        is_nested = any(isinstance(part, list) for part in value)
+        joint = "; " if is_nested else " x " if is_shape else ", "
+        return joint.join(_short(part, is_shape=is_shape) for part in value)
     return str(value)

@@ -53,6 +53,10 @@ def test_a_class_name_cannot_break_out_of_the_figure(sample):
     assert "<script" not in svg
 
 
+def test_dollar_signs_in_a_name_are_no_formula(sample):
+    assert "$x^2_$ cost" in draw_probabilities(sample, (0.4, 0.6), ("a", "$x^2_$ cost"), name="p")
+
+
 def test_dots_of_equal_probability_do_not_hide_each_other():
     offsets = spread_dots(np.array([0.5, 0.5, 0.5, 0.9]))
     assert len(set(offsets[:3])) == 3
