@@ -44,7 +44,7 @@ class Thumbnail:
 
 def make_thumbnail(array: Array) -> Thumbnail:
     """Reduces a volume (z, y, x) of finite values."""
-    foreground = array > array.mean()
+    foreground = array > array.mean(dtype=np.float64)
     box = _box(foreground)
     cells, inside = array[box], foreground[box].astype(np.float32)
     for axis in range(3):

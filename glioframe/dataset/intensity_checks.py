@@ -95,7 +95,7 @@ def check_quantity(
     limits = _usual_median(channel)
     if limits is None or not brain.any():
         return
-    median = float(np.median(array[brain]))
+    median = float(np.median(array[brain].astype(np.float64)))
     if not limits[0] <= median <= limits[1]:
         yield warning(
             "plausible_uptake",

@@ -137,7 +137,10 @@ def _foreground(array: Array) -> Mask:
 
 def _otsu_threshold(values: Array) -> float:
     """The threshold that maximizes the variance between the two classes (Otsu 1979)."""
-    counts, edges = np.histogram(values, bins=_NUM_BINS)
+    if values.min() == values.max():
+        return float(values.max())
+    # In float64, because float32 cannot tell the edges of bins apart where the values hardly differ.
+    counts, edges = np.histogram(values.astype(np.float64), bins=_NUM_BINS)
     centers = (edges[:-1] + edges[1:]) / 2
     below, above = np.cumsum(counts), np.cumsum(counts[::-1])[::-1]
     mean_below = np.cumsum(counts * centers) / np.maximum(below, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from typing import TYPE_CHECKING, Any, cast
 
 import nibabel
@@ -24,6 +26,8 @@ _FIRST_BYTES = 16384  # compressed; holds far more than a header
 _HEADER_TYPES: dict[int, Any] = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}  # by their size in bytes
 _LARGEST_HEADER_BYTES = max(_HEADER_TYPES)
 _NUM_SPATIAL_AXES = 3
+_SILENT = logging.getLogger("glioframe.imaging.header_repairs")  # nibabel would talk to stderr of what it mends
+_SILENT.setLevel(logging.CRITICAL + 1)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -70,9 +74,11 @@ def parse_header(content: bytes, path: Path) -> Any:  # noqa: ANN401 - nibabel i
             if len(content) < num_bytes:
                 raise _damaged(path, f"a header cut off after {len(content)} bytes")
             try:
-                return header_type(content[:num_bytes], check=True)
+                header = header_type(content[:num_bytes], check=False)
+                header.check_fix(logger=_SILENT)
             except (HeaderDataError, ValueError, KeyError) as error:
                 raise _damaged(path, f"an illegal header ({error})") from None
+            return header
     raise ImageError(
         path,
         expected="a NIfTI image",
@@ -120,8 +126,11 @@ def parse_voxels(content: bytes, header: Any, path: Path) -> Array:  # noqa: ANN
             fix="Convert the image to int16 or float32",
         )
     shape = spatial_shape_xyz(header, path)
-    offset, count = int(header["vox_offset"]), int(np.prod(shape))
-    if offset < 0 or offset + count * dtype.itemsize > len(content):
+    start, count = float(header["vox_offset"]), int(np.prod(shape))
+    if not (math.isfinite(start) and start >= 0):
+        raise _damaged(path, f"voxels that start at byte {start}")
+    offset = int(start)
+    if offset + count * dtype.itemsize > len(content):
         raise _damaged(path, f"{max(len(content) - offset, 0)} of {count * dtype.itemsize} bytes of voxels")
     return np.frombuffer(content, dtype=dtype, count=count, offset=offset).reshape(shape[::-1])
 

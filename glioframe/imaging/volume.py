@@ -58,11 +58,11 @@ def read_volume(path: Path) -> Volume:
     header, stored_zyx = _read(path)
     slope, intercept = _scaling(header, path)
     array, geometry = _reorient(stored_zyx, header, path)
-    values = np.ascontiguousarray(array, dtype=np.float32)
-    if slope != 1.0:
-        values *= np.float32(slope)
-    if intercept != 0.0:
-        values += np.float32(intercept)
+    with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes infinite, for checks to find
+        values = np.ascontiguousarray(array, dtype=np.float32)
+        if (slope, intercept) != (1.0, 0.0):  # not in place: values may still be the file's own bytes
+            values = values * np.float32(slope)
+            values += np.float32(intercept)
     return Volume(values, geometry)
 
 
@@ -161,12 +161,13 @@ def _stored_affine(header: Any, path: Path) -> Array:  # noqa: ANN401 - nibabel 
             found="none, so that left and right are unknown",
             fix="Export the image again with its orientation",
         )
-    unit = header.get_xyzt_units()[0]
+    unit = _length_unit(header)
     if unit not in _MILLIMETRES:
         raise ImageError(path, expected="lengths in mm", found=unit, fix="Rewrite the header in mm")
-    affine = np.asarray(header.get_best_affine(), dtype=np.float64)
-    lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.isfinite(affine).all() or lengths.min() <= 0.0:
+    affine = _best_affine(header)
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    if not (np.isfinite(affine).all() and lengths.min() > 0.0 and np.isfinite(lengths).all()):
         raise ImageError(
             path,
             expected="an affine of finite numbers with three axes of positive length",
@@ -183,6 +184,22 @@ def _stored_affine(header: Any, path: Path) -> Array:  # noqa: ANN401 - nibabel 
             fix="Resample the image onto a rectangular grid",
         )
     return affine
+
+
+def _length_unit(header: Any) -> str:  # noqa: ANN401 - nibabel is untyped
+    try:
+        return str(header.get_xyzt_units()[0])
+    except KeyError:
+        return f"a unit of unknown code {int(header['xyzt_units'])}"
+
+
+def _best_affine(header: Any) -> NDArray[np.float64]:  # noqa: ANN401 - nibabel is untyped
+    """The sform, else the qform; NaN where the header holds no rotation."""
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(header.get_best_affine(), dtype=np.float64)
+    except (HeaderDataError, ValueError):
+        return np.full((4, 4), np.nan)
 
 
 def _as_int16(array: Array, path: Path) -> NDArray[np.int16]:
