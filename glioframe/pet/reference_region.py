@@ -27,6 +27,7 @@ _MM3_PER_ML = 1000.0
 _VERTEX_PERCENTILE = 99.9  # the very top may be a stray voxel of the mask
 _MAD_TO_STANDARD_DEVIATION = 1.4826
 _OUTLIER_ROUNDS = 3
+_MAX_BRAIN_ML = 2400.0  # a larger mask holds skull and scalp, and depths would be measured from the skin
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -116,6 +117,9 @@ def find_reference_region(
     flags = _flags(region, rule, is_suv=is_suv)
     if lesion is None:
         flags.append("no lesion is known: the hemisphere with less uptake was taken")
+    brain_ml = float(brain.sum() * np.prod(spacing_mm)) / _MM3_PER_ML
+    if brain_ml > _MAX_BRAIN_ML:
+        flags.append(f"the brain mask of {brain_ml:.0f} mL holds more than the brain, so that depths are wrong")
     if brain[-1].any():
         flags.append("the field of view cuts off the top of the brain, from which the region's height is measured")
     return replace(region, flags=tuple(flags))
