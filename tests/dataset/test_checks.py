@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
-from glioframe.artifacts.dataset import Channel
+from builders import make_affine, make_dataset, save_nifti
+from glioframe.artifacts.dataset import Channel, save_dataset_description
 from glioframe.core.geometry import Geometry
 from glioframe.core.modality import Modality, Tracer, Unit
+from glioframe.core.progress import SilentProgress
 from glioframe.dataset.duplicate_checks import correlations, make_thumbnail
 from glioframe.dataset.geometry_checks import covered_share, reference_grid
 from glioframe.dataset.intensity_checks import check_quantity
+from glioframe.dataset.preflight import check_dataset
 from glioframe.imaging.volume import affine_from_array
 
 
@@ -136,3 +141,16 @@ def test_uptake_is_plausible_within_the_limits_of_its_tracer_and_unit(tracer, un
     findings = list(check_quantity("case", Path("case_0000.nii.gz"), array, channel=channel, brain=brain))
     assert len(findings) == num_findings
     assert all(finding.check == "plausible_uptake" and finding.severity == "warning" for finding in findings)
+
+
+def test_channels_on_their_own_grids_are_no_fault_where_the_dataset_says_so(tmp_path):
+    folder = tmp_path / "Dataset001_Test"
+    dataset = make_dataset(folder, num_subjects=6)
+    description = replace(dataset.description, grid="per_channel")
+    save_dataset_description(description, folder / "dataset.json", num_training=6)
+    for path in folder.glob("imagesTr/*_0001.nii.gz"):
+        suv = np.asarray(nibabel.load(path).dataobj).transpose(2, 1, 0)
+        affine = make_affine((8.0, 8.0, 8.0))
+        affine[:3, 3] += 2.0  # the center of a block of 2 x 2 x 2 voxels
+        save_nifti(suv.reshape(16, 2, 22, 2, 18, 2).mean((1, 3, 5), dtype=np.float32), path, affine)
+    assert check_dataset(folder, num_workers=1, progress=SilentProgress()).findings == ()
