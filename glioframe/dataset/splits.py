@@ -47,7 +47,7 @@ def make_folds(cases: Sequence[Case], targets: Sequence[Target], *, num_folds: i
             "cases.tsv",
             expected=f"at least {num_folds} subjects with split train, one per fold",
             found=f"{len(cases_of)}",
-            fix="Ask for fewer folds (--set plan.num_folds), or add subjects",
+            fix="Ask for fewer folds (num_folds in plans.json, then --keep-plan), or add subjects",
         )
     subjects = _dealing_order(cases_of, targets, seed)
     features, weights = _features([cases_of[subject] for subject in subjects], targets)

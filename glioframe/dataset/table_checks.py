@@ -131,7 +131,7 @@ def _check_num_subjects(cases: Sequence[Case]) -> Iterator[Finding]:
             "cases.tsv",
             expected=f"at least {_USUAL_NUM_FOLDS} subjects with split train, one per fold",
             found=f"{num_subjects}",
-            fix="Add subjects, or plan fewer folds (--set plan.num_folds)",
+            fix="Add subjects; with so few, fewer folds are planned",
         )
 
 
