@@ -7,7 +7,7 @@ Run by a person, not by pytest (Linux only):
 CASES holds one folder per case with ``*_t1.nii.gz *_t1ce.nii.gz *_t2.nii.gz *_flair.nii.gz *_seg.nii.gz`` (BraTS 2018:
 labels 0, 1, 2, 4). Each program resamples 1 mm to 1.25 mm in processes of its own: all cases, and a dataset of only
 the first two, whose difference is the time without starting up. Runs alternate, so that other load on the machine
-strikes both alike; the ratio is the median over the pairs.
+strikes both alike; the ratio is the median over the pairs. CPU seconds hardly depend on the load at all.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ SAMPLING_S = 0.1
 @dataclass(frozen=True)
 class Measurement:
     seconds: float
+    cpu_seconds: float
     peak_gb: float
 
 
@@ -95,6 +96,9 @@ def report(runs: dict[str, list[list[Measurement]]], *, num_cases: int) -> None:
     def per_further_case(name: str) -> list[float]:
         return [(whole.seconds - few.seconds) / (num_cases - FEW_CASES) for whole, few in runs[name]]
 
+    def cpu_per_case(name: str) -> list[float]:
+        return [whole.cpu_seconds / num_cases for whole, _ in runs[name]]
+
     def peak_gb(name: str) -> list[float]:
         return [whole.peak_gb for whole, _ in runs[name]]
 
@@ -102,6 +106,7 @@ def report(runs: dict[str, list[list[Measurement]]], *, num_cases: int) -> None:
     for label, values in (
         ("seconds per case, start-up included", per_case),
         ("seconds per further case", per_further_case),
+        ("CPU seconds per case", cpu_per_case),
         ("peak memory, GB (PSS of all processes)", peak_gb),
     ):
         own, other = values("glioframe"), values("nnU-Net")
@@ -171,12 +176,15 @@ def measure(name: str, raw: Path, arguments: argparse.Namespace, environment: di
 def run_measured(command: list[str], environment: dict[str, str]) -> Measurement:
     start = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    peaks = [0.0]
+    peaks_gb = [0.0]
+    cpu_seconds: dict[int, float] = {}
     done = threading.Event()
 
     def sample() -> None:
         while not done.wait(SAMPLING_S):
-            peaks.append(tree_memory_gb(process.pid))
+            tree = process_tree(process.pid)
+            peaks_gb.append(sum(map(proportional_kb, tree)) / 1e6)
+            cpu_seconds.update(tree)
 
     sampler = threading.Thread(target=sample)
     sampler.start()
@@ -186,27 +194,28 @@ def run_measured(command: list[str], environment: dict[str, str]) -> Measurement
     sampler.join()
     if status:
         raise SystemExit(f"{' '.join(command)} failed with exit code {status}")
-    return Measurement(seconds, max(peaks))
+    return Measurement(seconds, sum(cpu_seconds.values()), max(peaks_gb))
 
 
-def tree_memory_gb(root: int) -> float:
-    """Proportional set size of a process and its descendants: shared pages count once."""
+def process_tree(root: int) -> dict[int, float]:
+    """A process and its descendants, each with the CPU seconds that it has used so far."""
     parents: dict[int, int] = {}
+    cpu_seconds: dict[int, float] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except (OSError, IndexError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended meanwhile
             continue
-    tree = {root}
-    for _ in range(len(parents)):
-        grown = tree | {pid for pid, parent in parents.items() if parent in tree}
-        if grown == tree:
-            break
-        tree = grown
-    return sum(map(proportional_kb, tree)) / 1e6
+        parents[int(folder.name)] = int(fields[1])
+        cpu_seconds[int(folder.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    tree = {root} & set(parents)
+    while grown := {pid for pid, parent in parents.items() if parent in tree} - tree:
+        tree |= grown
+    return {pid: cpu_seconds[pid] for pid in tree}
 
 
 def proportional_kb(pid: int) -> float:
+    """Proportional set size: pages that processes share count once."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:

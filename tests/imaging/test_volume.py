@@ -80,12 +80,11 @@ def test_values_equal_nibabels_for_every_type(tmp_path, dtype, image_type):
     np.testing.assert_array_equal(volume.array, nibabel.load(tmp_path / "image.nii").get_fdata().T)
 
 
-def test_slope_and_intercept_are_applied(tmp_path):
-    image = make_image(tmp_path / "image.nii.gz")
-    image.header.set_slope_inter(0.5, -10.0)
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_slope_and_intercept_are_applied(tmp_path, dtype):
+    image = make_image(tmp_path / "image.nii.gz", dtype=dtype)
     content = bytearray(image.to_bytes())
-    # nibabel clears the scaling of an integer image when it writes; set it in the bytes.
-    content[112:120] = np.array([0.5, -10.0], dtype="<f4").tobytes()
+    content[112:120] = np.array([0.5, -10.0], dtype="<f4").tobytes()  # scl_slope, scl_inter
     (tmp_path / "scaled.nii").write_bytes(content)
     np.testing.assert_allclose(read_volume(tmp_path / "scaled.nii").array, image.get_fdata().T * 0.5 - 10.0)
 
