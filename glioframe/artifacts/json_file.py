@@ -88,7 +88,9 @@ def save_json(artifact: object, path: Path) -> None:
 
 
 def _noun(schema: type[Any]) -> str:
-    return " ".join(_split_camel_case(schema.__name__)) if is_dataclass(schema) and fields(schema) else "value"
+    if not (is_dataclass(schema) and fields(schema)):
+        return "value"
+    return " ".join(_split_camel_case(schema.__name__.lstrip("_")))
 
 
 def _split_camel_case(name: str) -> list[str]:
