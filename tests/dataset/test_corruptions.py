@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from corruptions import CORRUPTIONS, IMAGE, LABEL, PET, Corruption, remove, set_cells, truncate, with_voxels
+from corruptions import CORRUPTIONS
+from damage import IMAGE, LABEL, PET, Corruption, remove, set_cells, truncate, with_voxels
 
 from builders import make_dataset
 from glioframe.artifacts.json_file import load_json
