@@ -70,7 +70,8 @@ def _peak_s(curves: NDArray[np.floating], time_s: NDArray[np.float64]) -> NDArra
     before, at, after = (
         np.take_along_axis(curves, (inner + offset)[:, None], axis=1)[:, 0].astype(np.float64) for offset in (-1, 0, 1)
     )
-    bend = np.minimum(before - 2 * at + after, -np.finfo(np.float64).tiny)
-    offset = np.where(highest == inner, np.clip((before - after) / (2 * bend), -0.5, 0.5), 0.0)
+    bend = before - 2 * at + after
+    is_vertex = (highest == inner) & (bend < 0)
+    offset = np.where(is_vertex, np.clip((before - after) / np.where(is_vertex, 2 * bend, 1.0), -0.5, 0.5), 0.0)
     peak_s: NDArray[np.float64] = time_s[highest] + offset * (time_s[1] - time_s[0])
     return peak_s
