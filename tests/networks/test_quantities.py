@@ -9,13 +9,13 @@ from glioframe.networks.quantities import PatchQuantities
 
 
 def measure(pet: torch.Tensor) -> list[float]:
-    """Mean, spread and hot share of one PET channel (z, y, x), with the compression undone."""
+    """The five quantities of one PET channel (z, y, x), with the compression undone."""
     measured = PatchQuantities([True])(pet[None, None])[0]
     return (measured.sign() * measured.abs().expm1()).tolist()
 
 
 def test_a_constant_patch_measures_its_value_without_spread():
-    assert measure(torch.full((8, 8, 8), 1.7)) == pytest.approx([1.7, 0.0, 1.7], abs=1e-5)
+    assert measure(torch.full((8, 8, 8), 1.7)) == pytest.approx([1.7, 0.0, 1.7, 1.7, 0.0], abs=1e-5)
 
 
 def test_a_hot_corner_is_found_by_the_hot_share():
@@ -24,7 +24,7 @@ def test_a_hot_corner_is_found_by_the_hot_share():
     share = 64 / 4096
     mean = 1 + 4 * share
     spread = 4 * math.sqrt(share * (1 - share))
-    assert measure(pet) == pytest.approx([mean, spread, 5.0], rel=1e-3)
+    assert measure(pet)[:3] == pytest.approx([mean, spread, 5.0], rel=1e-3)
 
 
 def test_doubling_the_uptake_doubles_every_quantity():
@@ -58,3 +58,21 @@ def test_quantities_stay_exact_under_bfloat16():
     pet = torch.full((1, 1, 8, 8, 8), 1.0009765625)  # bfloat16 would round it to 1
     with torch.autocast("cpu", torch.bfloat16):
         assert PatchQuantities([True])(pet)[0, 0].item() == pytest.approx(math.log1p(1.0009765625), abs=1e-6)
+
+
+def test_the_middle_is_measured_apart_from_hot_tissue_at_the_edge():
+    pet = torch.ones(20, 20, 20)
+    pet[:4] = 6.0
+    pet[6:14, 6:14, 6:14] = 3.0
+    _, _, hottest, middle, spread = measure(pet)
+    assert hottest == pytest.approx(6.0, rel=1e-3)
+    # The Gaussian has a standard deviation of 2 voxels, so the middle 8 hold erf(sqrt(2))^3 = 0.87 of it, and more in
+    # blocks of 2 voxels.
+    assert 2.6 < middle < 3.0
+    assert 0.3 < spread < 0.9
+
+
+def test_numbers_are_present_where_their_channel_is():
+    quantities = PatchQuantities([True, False, True])
+    presence = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    assert quantities.present(presence).tolist() == [[True, False] * 5, [False, True] * 5]
