@@ -192,6 +192,13 @@ class Configuration:
                 found=str(self.patch_size_vox),
                 fix="Round the patch size, or take a stage out",
             )
+        if self.patch_size_vox == network.total_stride:
+            raise PlanError(
+                f"configuration {self.name}, patch_size_vox",
+                expected="a last feature map of more than one voxel, which instance normalization needs",
+                found=f"a patch of {self.patch_size_vox} with a total stride of the same",
+                fix="Enlarge the patch, or take a stage out",
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

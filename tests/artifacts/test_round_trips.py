@@ -138,11 +138,14 @@ def test_preprocessing_hash_ignores_training_and_heeds_spacing():
     assert plan_hash(plan) != plan_hash(replace(plan, configurations={"3d_cnn": longer}))
 
 
-def test_a_patch_that_the_strides_do_not_divide_is_refused():
+@pytest.mark.parametrize(
+    ("patch_size_vox", "expected"), [((32, 32, 33), "multiples"), ((2, 2, 2), "more than one voxel")]
+)
+def test_a_patch_that_the_network_cannot_take_is_refused(patch_size_vox, expected):
     plan = make_plan()
-    odd = replace(plan.configurations["3d_cnn"], patch_size_vox=(32, 32, 33))
-    with pytest.raises(PlanError, match="multiples"):
-        replace(plan, configurations={"3d_cnn": odd}).configuration("3d_cnn")
+    changed = replace(plan.configurations["3d_cnn"], patch_size_vox=patch_size_vox)
+    with pytest.raises(PlanError, match=expected):
+        replace(plan, configurations={"3d_cnn": changed}).configuration("3d_cnn")
 
 
 def test_predictions_survive(tmp_path):
