@@ -95,15 +95,17 @@ def test_three_classes_get_three_probabilities_that_point_to_the_right_one(tmp_p
 
 
 def test_weighting_by_draws_or_by_loss_gives_a_rare_class_its_say(tmp_path):
-    run = make_run(tmp_path, num_cases=30, num_val=6, **BRIEF)
+    run = make_run(tmp_path, num_cases=30, num_val=6, uptakes=(2.0, 2.0), **BRIEF)
     rare = [case for index, case in enumerate(run.train_cases) if index % 2 == 0 or index < 8]
     mean_probability = {}
     for weighting in ("none", "sampling", "loss"):
         fold = moved(run, weighting, train_cases=rare, settings=Settings(class_weighting=weighting))
         TASK.fit(fold)
         mean_probability[weighting] = np.mean([predict(fold, case).probabilities[-1] for case in fold.val_cases])
-    assert mean_probability["sampling"] > mean_probability["none"]
-    assert mean_probability["loss"] > mean_probability["none"]
+    # Nothing tells the classes apart, so that the probability follows how often the rare one (4 of 19) counts.
+    assert mean_probability["none"] < 0.4
+    assert mean_probability["sampling"] > mean_probability["none"] + 0.03
+    assert mean_probability["loss"] > mean_probability["none"] + 0.03
 
 
 def test_mirroring_adds_a_member_and_the_prediction_is_their_mean(tmp_path):
