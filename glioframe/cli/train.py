@@ -55,7 +55,8 @@ def _fold(text: str) -> tuple[int, ...] | None:
 def _body(arguments: argparse.Namespace, progress: Progress) -> int:
     from glioframe.core.workspace import Workspace
     from glioframe.pipeline.environment import resolve_device
-    from glioframe.pipeline.train import TrainingRequest, train
+    from glioframe.pipeline.train import train
+    from glioframe.pipeline.training import TrainingRequest
 
     request = TrainingRequest(
         dataset=arguments.dataset,

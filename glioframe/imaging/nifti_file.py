@@ -16,7 +16,9 @@ from glioframe.core.errors import ImageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from glioframe.imaging.volume import Array
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 # isal's type stub declares the exception class as an instance.
 _ISAL_ERROR = cast("type[Exception]", igzip_lib.IsalError)

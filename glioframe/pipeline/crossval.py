@@ -17,7 +17,7 @@ from glioframe.reporting.report import ReportContent, write_report
 
 if TYPE_CHECKING:
     from glioframe.core.progress import Progress
-    from glioframe.pipeline.train import Training
+    from glioframe.pipeline.training import Training
 
 COMMAND = "glioframe_train"
 
@@ -28,7 +28,7 @@ def report_cross_validation(training: Training, *, progress: Progress) -> None:
         return
     model = training.model
     rows = [row for fold in model.trained_folds() for row in load_predictions(model.validation_path(fold))]
-    rows += _external_rows(training, model=rows[0].model, progress=progress)
+    rows += _external_rows(training, progress=progress)
     folder = model.crossval_folder
     predictions_path = folder / "predictions.tsv"
     save_predictions(rows, predictions_path)
@@ -38,7 +38,7 @@ def report_cross_validation(training: Training, *, progress: Progress) -> None:
     save_evaluation(evaluation, folder / "metrics.json")
     runs = [training.run(fold, progress=progress) for fold in model.trained_folds()]
     content = ReportContent(
-        title=f"{training.target.name}: {rows[0].model} on {training.dataset.description.name}",
+        title=f"{training.target.name}: {training.model_name} on {training.dataset.description.name}",
         rows=rows,
         evaluation=evaluation,
         plan=training.plan,
@@ -54,7 +54,7 @@ def report_cross_validation(training: Training, *, progress: Progress) -> None:
     write_report(content, folder / "report.html")
 
 
-def _external_rows(training: Training, *, model: str, progress: Progress) -> list[PredictionRow]:
+def _external_rows(training: Training, *, progress: Progress) -> list[PredictionRow]:
     """Every fold's model on every external case, averaged: what a hospital would use."""
     cases = training.dataset.external_cases
     if not cases or training.target is None:
@@ -66,6 +66,6 @@ def _external_rows(training: Training, *, model: str, progress: Progress) -> lis
         preprocessed = load_preprocessed_case(runs[0].preprocessed_folder, case.case_id)
         prediction = ensemble([training.task.predict(run, preprocessed) for run in runs])
         rows += prediction_rows(
-            case, prediction, training.target, model=model, fold=None, operating_point=operating_point
+            case, prediction, training.target, model=training.model_name, fold=None, operating_point=operating_point
         )
     return rows

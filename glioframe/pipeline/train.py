@@ -4,109 +4,30 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from glioframe.artifacts.case import load_preprocessed_case
 from glioframe.artifacts.dataset import save_dataset_description
 from glioframe.artifacts.json_file import load_json, save_json
-from glioframe.artifacts.overrides import apply_overrides
 from glioframe.artifacts.plan import plan_hash
 from glioframe.artifacts.prediction import save_predictions
-from glioframe.artifacts.raw_dataset import load_raw_dataset
 from glioframe.artifacts.splits import splits_hash
-from glioframe.core.errors import TaskError, TrainingError
+from glioframe.core.errors import TrainingError
 from glioframe.core.files import write_text_atomically
 from glioframe.core.provenance import Provenance
 from glioframe.pipeline.crossval import report_cross_validation
 from glioframe.pipeline.environment import describe_environment
 from glioframe.pipeline.model_folder import ModelDescription, ModelFolder, settings_as_json
 from glioframe.pipeline.predictions import prediction_rows
-from glioframe.pipeline.preprocessed_folder import PreprocessedFolder
-from glioframe.task_api.registry import load_task
-from glioframe.task_api.run import Run
+from glioframe.pipeline.training import Training, TrainingRequest, load_training
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from glioframe.artifacts.cases import Case
-    from glioframe.artifacts.dataset import Target
-    from glioframe.artifacts.plan import Configuration, Plan
-    from glioframe.artifacts.raw_dataset import RawDataset
-    from glioframe.artifacts.splits import Fold
     from glioframe.core.progress import Progress
     from glioframe.core.workspace import Workspace
-    from glioframe.task_api.task import Task
 
 COMMAND = "glioframe_train"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrainingRequest:
-    """What to train.
-
-    Attributes:
-        dataset: Id or folder name.
-        task: Name of the plugin.
-        configuration: Name of the configuration in the plan.
-        folds: Numbers of the folds; None for all.
-        target: Column to predict; None where only one is declared.
-        overrides: ``section.key=value``.
-        device: ``cpu``, ``cuda``, ...
-        resume: Go on where an interrupted run stopped.
-        overwrite: Throw an earlier run away.
-    """
-
-    dataset: str
-    task: str
-    configuration: str
-    folds: tuple[int, ...] | None = None
-    target: str | None = None
-    overrides: Sequence[str] = field(default_factory=tuple)
-    device: str = "cpu"
-    resume: bool = False
-    overwrite: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """A request with everything that it names loaded and checked."""
-
-    request: TrainingRequest
-    dataset: RawDataset
-    task: Task[Any]
-    settings: Any
-    target: Target | None
-    plan: Plan
-    configuration: Configuration
-    folds: list[Fold]
-    model: ModelFolder
-    preprocessed: PreprocessedFolder
-
-    def run(self, fold: int, *, progress: Progress) -> Run[Any]:
-        """What the task gets for one fold."""
-        by_id = {case.case_id: case for case in self.dataset.training_cases}
-        split = self.folds[fold]
-        return Run(
-            folder=self.model.fold_folder(fold),
-            dataset=self.dataset.description,
-            plan=self.plan,
-            configuration=self.configuration,
-            settings=self.settings,
-            target=self.target,
-            fold=fold,
-            train_cases=self._with_known_target([by_id[case_id] for case_id in split.train]),
-            val_cases=[by_id[case_id] for case_id in split.val],
-            preprocessed_folder=self.preprocessed.cases_folder(self.configuration),
-            device=self.request.device,
-            resume=self.request.resume and self.model.fold_folder(fold).is_dir(),
-            progress=progress,
-        )
-
-    def _with_known_target(self, cases: list[Case]) -> list[Case]:
-        if self.target is None:
-            return cases
-        return [case for case in cases if case.targets.get(self.target.name) is not None]
 
 
 def train(workspace: Workspace, request: TrainingRequest, *, progress: Progress) -> ModelFolder:
@@ -117,7 +38,7 @@ def train(workspace: Workspace, request: TrainingRequest, *, progress: Progress)
         TrainingError: The model folder holds another run, or there is nothing to resume.
         GlioframeError: Any part's own.
     """
-    training = _load(workspace, request)
+    training = load_training(workspace, request)
     numbers = range(len(training.folds)) if request.folds is None else request.folds
     _check_fold_numbers(training, numbers)
     _prepare_model_folder(training, numbers)
@@ -126,61 +47,6 @@ def train(workspace: Workspace, request: TrainingRequest, *, progress: Progress)
     if training.model.trained_folds() == list(range(len(training.folds))):
         report_cross_validation(training, progress=progress)
     return training.model
-
-
-def _load(workspace: Workspace, request: TrainingRequest) -> Training:
-    name = workspace.dataset_name(request.dataset)
-    preprocessed = PreprocessedFolder.of(workspace, name)
-    dataset = load_raw_dataset(workspace.raw / name)
-    task = load_task(request.task)
-    target = dataset.description.target(request.target) if task.requirements().target else None
-    plan = task.refine_plan(preprocessed.plan(), preprocessed.fingerprint())
-    configuration, settings = apply_overrides(
-        plan.configuration(request.configuration), task.settings_type(), request.overrides
-    )
-    plan = replace(plan, configurations={**plan.configurations, configuration.name: configuration})
-    _check_requirements(task, dataset, plan)
-    model = ModelFolder.of(
-        workspace,
-        dataset.description,
-        plan,
-        task=request.task,
-        names=(configuration.name, target.name if target else ""),
-    )
-    return Training(
-        request=request,
-        dataset=dataset,
-        task=task,
-        settings=settings,
-        target=target,
-        plan=plan,
-        configuration=configuration,
-        folds=preprocessed.folds(),
-        model=model,
-        preprocessed=preprocessed,
-    )
-
-
-def _check_requirements(task: Task[Any], dataset: RawDataset, plan: Plan) -> None:
-    needed = task.requirements()
-    where = f"{dataset.description.name} for {type(task).__name__}"
-    modalities = {channel.modality for channel in dataset.description.channels}
-    if needed.any_modality_of and not modalities & set(needed.any_modality_of):
-        raise TaskError(
-            where,
-            expected=f"a channel of modality {' or '.join(needed.any_modality_of)}",
-            found=", ".join(sorted(modalities)),
-            fix="Add such a channel to the dataset",
-        )
-    if needed.lesion_label or plan.field_of_view.kind == "lesion_centered":
-        unlabelled = [case.case_id for case in dataset.training_cases if dataset.files(case.case_id).label is None]
-        if unlabelled:
-            raise TaskError(
-                where,
-                expected="a lesion label for every training case, because the field of view is centered on the lesion",
-                found=f"none for {', '.join(unlabelled[:5])}{' ...' if len(unlabelled) > 5 else ''}",  # noqa: PLR2004
-                fix="Add the labels, or set field_of_view to whole_brain in plans.json",
-            )
 
 
 def _check_fold_numbers(training: Training, numbers: Sequence[int]) -> None:
@@ -267,13 +133,8 @@ def _train_fold(training: Training, fold: int, progress: Progress) -> None:
                 case,
                 prediction,
                 training.target,
-                model=model_name(training),
+                model=training.model_name,
                 fold=fold,
                 operating_point=operating_point,
             )
     save_predictions(rows, path)
-
-
-def model_name(training: Training) -> str:
-    """The name of the model in tables: ``recurrence_classifier/3d_cnn``."""
-    return f"{training.request.task}/{training.configuration.name}"
