@@ -44,21 +44,26 @@ def draw_progress(records: Sequence[EpochRecord], path: Path, *, title: str) -> 
 
 
 def learning_curves_png(logs: Mapping[str, Sequence[EpochRecord]]) -> bytes:
-    """A PNG of the losses of several folds by name: thin lines for each, one panel for fitting and one for watching."""
-    figure = Figure(figsize=(10, 3.6), dpi=110, layout="constrained")
-    fitted, watched = figure.subplots(1, 2, sharey=True)
-    for axes, title in ((fitted, "loss on the fitted cases"), (watched, "loss on the inner cases")):
+    """A PNG of the losses of several folds by name; a second panel only where there are inner cases."""
+    inner = {
+        name: [(record.epoch, record.inner_loss) for record in records if record.inner_loss is not None]
+        for name, records in logs.items()
+    }
+    titles = ["loss on the fitted cases"] + ["loss on the inner cases"] * any(inner.values())
+    figure = Figure(figsize=(1 + 4.5 * len(titles), 3.6), dpi=110, layout="constrained")
+    panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
+    for axes, title in zip(panels, titles, strict=True):
         _style(axes, title)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for index, (name, records) in enumerate(logs.items()):
         color = f"C{index % 10}"
         epochs = [record.epoch for record in records]
-        fitted.plot(epochs, _smoothed([record.train_loss for record in records]), color=color, lw=1.4, label=name)
-        inner = [(record.epoch, record.inner_loss) for record in records if record.inner_loss is not None]
-        watched.plot([epoch for epoch, _ in inner], [loss for _, loss in inner], color=color, lw=1.4)
+        panels[0].plot(epochs, _smoothed([record.train_loss for record in records]), color=color, lw=1.4, label=name)
+        if inner[name]:
+            panels[1].plot(*zip(*inner[name], strict=True), color=color, lw=1.4)
     if logs:
-        fitted.legend(frameon=False, fontsize=8, ncols=2)
+        panels[0].legend(frameon=False, fontsize=8, ncols=2)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
@@ -90,7 +95,9 @@ def _draw_metrics(axes: Axes, records: Sequence[EpochRecord]) -> None:
     auc = [(record.epoch, record.inner_auc) for record in records if record.inner_auc is not None]
     accuracy = [(r.epoch, r.inner_balanced_accuracy) for r in records if r.inner_balanced_accuracy is not None]
     if not (auc or accuracy):
-        axes.text(0.5, 0.5, "not defined", transform=axes.transAxes, ha="center", va="center", color=_GREY)
+        axes.text(
+            0.5, 0.5, "no inner cases of two classes", transform=axes.transAxes, ha="center", va="center", color=_GREY
+        )
         return
     axes.axhline(0.5, color="#BBBBBB", lw=0.8)
     _line(axes, [epoch for epoch, _ in auc], [value for _, value in auc], color=_GREEN, label="AUC")

@@ -88,15 +88,17 @@ class RecurrenceClassifier(GradientTask[Settings]):
     def report(self, runs: Sequence[Run[Settings]]) -> Sequence[ReportSection]:
         """The learning curves of the folds."""
         logs = {f"fold {run.fold}": load_training_log(run.folder / LOG) for run in runs}
-        caption = "Loss by epoch: on the fitted cases (augmented, smoothed over epochs) and on the inner cases."
-        return [
-            ReportSection(
-                title="Learning curves",
-                text="Inner cases are held out inside each training fold. They choose the operating point, and no "
-                "gradient descends on them. The cases that the figures of this report are computed on are others.",
-                figures_png=((learning_curves_png(logs), caption),),
+        caption = "Loss by epoch, on augmented cases, smoothed over epochs."
+        text = (
+            "The plan holds out no inner cases, so that all training cases are fitted, and the operating point is 0.5."
+        )
+        if runs[0].configuration.training.inner_fraction > 0:
+            text = (
+                "Inner cases are held out inside each training fold. They choose the operating point, and no gradient "
+                "descends on them. The cases that the figures of this report are computed on are others."
             )
-        ]
+        figure = (learning_curves_png(logs), caption)
+        return [ReportSection(title="Learning curves", text=text, figures_png=(figure,))]
 
 
 def _logits(network: nn.Module, batch: Batch) -> Tensor:
