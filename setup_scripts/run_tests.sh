@@ -14,5 +14,5 @@ check ruff format --check .
 check ruff check .
 check mypy
 check lint-imports
-check pytest "$@"
+check pytest -n auto --dist loadfile "$@"
 echo "All checks passed after ${SECONDS} s." >&2
