@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from glioframe.artifacts.training_log import load_training_log
 from glioframe.tasks.recurrence_classifier.task import RecurrenceClassifier
@@ -24,7 +25,7 @@ from pathlib import Path
 import torch
 from glioframe.tasks.recurrence_classifier.task import RecurrenceClassifier
 from training_builders import make_run, moved
-torch.set_num_threads(1)
+torch.set_num_threads(int(sys.argv[4]))
 run = moved(make_run(Path(sys.argv[1]), epochs=int(sys.argv[3])), sys.argv[2], resume=True)
 run.folder.mkdir(parents=True, exist_ok=True)
 print("ready", flush=True)
@@ -34,8 +35,8 @@ RecurrenceClassifier().fit(run)
 
 def start_training(folder: Path, name: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", TRAIN, str(folder), name, str(EPOCHS)],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "tests"), "OMP_NUM_THREADS": "1"},
+        [sys.executable, "-c", TRAIN, str(folder), name, str(EPOCHS), str(torch.get_num_threads())],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
         stdout=subprocess.PIPE,
     )
 
