@@ -55,7 +55,13 @@ def read_volume(path: Path) -> Volume:
     Raises:
         ImageError: The file is no complete three-dimensional image in a known place.
     """
-    header, stored_zyx = _read(path)
+    content = read_bytes(path)
+    return decode_volume(content, parse_header(content, path), path)
+
+
+def decode_volume(content: bytes, header: Any, path: Path) -> Volume:  # noqa: ANN401 - nibabel is untyped
+    """The volume that ``header`` finds in a decompressed file; see :func:`read_volume`."""
+    stored_zyx = parse_voxels(content, header, path)
     slope, intercept = _scaling(header, path)
     array, geometry = _reorient(stored_zyx, header, path)
     with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes infinite, for checks to find
