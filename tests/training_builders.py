@@ -88,6 +88,7 @@ def make_case(
         channels_present=tuple(channels_present),
         has_lesion_label=lesion,
         lesion_center_vox=center if lesion else None,
+        planned_hash="planned",
         preprocessing_hash=f"{case_id}-{uptake}-{seed}",
     )
     case = PreprocessedCase(folder=folder, properties=properties)

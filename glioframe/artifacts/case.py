@@ -32,6 +32,7 @@ class CaseProperties:
         channels_present: One flag per planned channel; an absent one is stored as zeros.
         has_lesion_label: Whether ``CASE_seg.b2nd`` exists.
         lesion_center_vox: Center of mass (z, y, x) of the lesion in array voxels; None without one.
+        planned_hash: Of the plan's part in it: :func:`glioframe.artifacts.plan.preprocessing_hash`.
         preprocessing_hash: Of the plan's preprocessing and of the input files: equal hash, equal bytes.
         provenance: Input hashes.
     """
@@ -48,6 +49,7 @@ class CaseProperties:
     channels_present: tuple[bool, ...]
     has_lesion_label: bool
     lesion_center_vox: tuple[float, float, float] | None
+    planned_hash: str
     preprocessing_hash: str
     provenance: Provenance = field(default_factory=Provenance)
 

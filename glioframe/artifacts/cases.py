@@ -66,40 +66,50 @@ def read_cases(path: Path, description: DatasetDescription) -> tuple[list[Case],
     A case with a faulty row is left out. Without readable columns no case is returned.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return [], [DatasetError(path, expected="a table of cases", found="no file", fix="Write cases.tsv")]
-    except UnicodeDecodeError as error:
-        fault = DatasetError(
-            path,
-            expected="UTF-8 text",
-            found=f"byte 0x{error.object[error.start]:02x} at offset {error.start}",
-            fix="Save the table as UTF-8",
-        )
+        header, rows = _table(path)
+    except DatasetError as fault:
         return [], [fault]
-    rows = list(csv.reader(io.StringIO(text), delimiter="\t"))
-    header = rows[0] if rows else []
     faults = _header_faults(path, header, description)
     if faults:
         return [], faults
     cases: list[Case] = []
-    first_line_of: dict[str, int] = {}
-    for line, cells in enumerate(rows[1:], start=2):
-        if not any(cells):
-            continue
+    seen: set[str] = set()
+    for line, cells in rows:
         try:
             case = _case(path, line, header, cells, description)
         except DatasetError as fault:
             faults.append(fault)
             continue
-        if case.case_id in first_line_of:
-            faults.append(_repeated_case(f"{path}:{line}", case.case_id, first_line_of[case.case_id]))
+        if case.case_id in seen:
+            faults.append(_repeated_case(f"{path}:{line}", case.case_id))
             continue
-        first_line_of[case.case_id] = line
+        seen.add(case.case_id)
         cases.append(case)
     if not cases and not faults:
         faults.append(DatasetError(path, expected="one row per case", found="no row", fix="Add the cases"))
     return cases, faults
+
+
+def load_references(path: Path, description: DatasetDescription) -> dict[str, dict[str, str | None]]:
+    """Class names by case and target, from a table with ``case_id`` and one or more target columns.
+
+    Raises:
+        DatasetError: The table cannot be read, lacks such columns, repeats a case or holds an unknown class.
+    """
+    header, rows = _table(path)
+    targets = [target for target in description.targets if target.name in header]
+    if "case_id" not in header or not targets:
+        names = " or ".join(target.name for target in description.targets)
+        raise _missing_column(path, f"case_id and a column {names}", header, fix="Add them (tab-separated)")
+    references: dict[str, dict[str, str | None]] = {}
+    for line, cells in rows:
+        row = _row(f"{path}:{line}", header, cells)
+        if row["case_id"] in references:
+            raise _repeated_case(f"{path}:{line}", row["case_id"])
+        references[row["case_id"]] = {
+            target.name: _class(f"{path}:{line}", target.name, target.classes, row) for target in targets
+        }
+    return references
 
 
 def save_cases(cases: Sequence[Case], path: Path, description: DatasetDescription) -> None:
@@ -145,12 +155,28 @@ def _header_faults(path: Path, header: list[str], description: DatasetDescriptio
     return faults
 
 
-def _repeated_case(where: str, case_id: str, first_line: int) -> DatasetError:
+def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header, and every row that is not empty with its line number."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DatasetError(
+            path, expected="a table of cases", found="no file", fix="Write it, or correct the path"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            path,
+            expected="UTF-8 text",
+            found=f"byte 0x{error.object[error.start]:02x} at offset {error.start}",
+            fix="Save the table as UTF-8",
+        ) from None
+    lines = list(csv.reader(io.StringIO(text), delimiter="\t"))
+    return (lines[0] if lines else []), [(number, cells) for number, cells in enumerate(lines[1:], 2) if any(cells)]
+
+
+def _repeated_case(where: str, case_id: str) -> DatasetError:
     return DatasetError(
-        where,
-        expected="a new case_id",
-        found=f"{case_id!r}, as in line {first_line}",
-        fix="Give each session its own case_id",
+        where, expected="a new case_id", found=f"{case_id!r} again", fix="Give each session its own case_id"
     )
 
 
@@ -198,6 +224,14 @@ def _case(path: Path, line: int, header: list[str], cells: list[str], descriptio
         targets={target.name: _class(where, target.name, target.classes, row) for target in description.targets},
         covariates={column: cell for column, cell in row.items() if column not in known},
     )
+
+
+def _row(where: str, header: list[str], cells: list[str]) -> dict[str, str]:
+    if len(cells) != len(header):
+        raise DatasetError(
+            where, expected=f"{len(header)} cells", found=f"{len(cells)}", fix="Separate the cells by single tabs"
+        )
+    return {column: cell.strip() for column, cell in zip(header, cells, strict=True)}
 
 
 def _positive_number(where: str, column: str, row: dict[str, str]) -> float | None:

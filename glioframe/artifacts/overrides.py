@@ -13,13 +13,15 @@ from glioframe.core.errors import SettingError
 
 T = TypeVar("T")
 SECTIONS = ("plan", "network", "training", "task")
+_PLAN_KEYS = ("patch_size_vox", "batch_size")
+"""The others decide what the preprocessed cases look like: they are edited in plans.json, then preprocessed again."""
 
 
 def apply_overrides(configuration: Configuration, settings: T, overrides: Sequence[str]) -> tuple[Configuration, T]:
     """Applies ``training.epochs=2``, ``plan.batch_size=1``, ``network.dropout=0.3``, ``task.key=value``.
 
-    ``plan`` names fields of the configuration, ``network`` and ``training`` those of its parts, ``task`` those of
-    the task's settings. Values are JSON; what is not JSON is taken as text.
+    ``plan`` names ``patch_size_vox`` or ``batch_size``, ``network`` and ``training`` fields of these parts of the
+    configuration, ``task`` those of the task's settings. Values are JSON; what is not JSON is taken as text.
 
     Raises:
         SettingError: Unknown section or key, or a value out of range; the legal keys are listed.
@@ -30,6 +32,7 @@ def apply_overrides(configuration: Configuration, settings: T, overrides: Sequen
         if section == "task":
             settings = _replaced(settings, key, value, where=override)
         elif section == "plan":
+            _check_key(key, _PLAN_KEYS, where=override)
             configuration = _replaced(configuration, key, value, where=override)
         else:
             part = _replaced(getattr(configuration, section), key, value, where=override)
@@ -56,7 +59,13 @@ def _split(override: str) -> tuple[str, str, Any]:
 
 
 def _replaced(settings: T, key: str, value: Any, *, where: str) -> T:  # noqa: ANN401 - any JSON value
-    legal = [field.name for field in fields(settings)]  # type: ignore[arg-type]
+    _check_key(key, [field.name for field in fields(settings)], where=where)  # type: ignore[arg-type]
+    content = json.loads(to_json(settings))
+    content[key] = value
+    return parse(type(settings), content, where=f"--set {where}")
+
+
+def _check_key(key: str, legal: Sequence[str], *, where: str) -> None:
     if key not in legal:
         raise SettingError(
             f"--set {where}",
@@ -64,6 +73,3 @@ def _replaced(settings: T, key: str, value: Any, *, where: str) -> T:  # noqa: A
             found=repr(key),
             fix="Correct the key",
         )
-    content = json.loads(to_json(settings))
-    content[key] = value
-    return parse(type(settings), content, where=f"--set {where}")

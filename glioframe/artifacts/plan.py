@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -249,8 +249,8 @@ class Plan:
 
 
 def plan_hash(plan: Plan) -> str:
-    """SHA-256 of the plan's content."""
-    return sha256_of_text(to_json(plan))
+    """SHA-256 of what the plan says to do; where it comes from and why is left out."""
+    return sha256_of_text(to_json(replace(plan, provenance=Provenance(), reasons={})))
 
 
 def preprocessing_hash(plan: Plan, configuration: Configuration) -> str:

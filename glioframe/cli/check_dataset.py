@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from glioframe.cli.command import DONE, USER_ERROR, new_parser, run_command
+from glioframe.cli.command import DONE, USER_ERROR, new_parser, positive_int, run_command
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-np",
         "--num-processes",
-        type=int,
+        type=positive_int,
         default=min(os.cpu_count() or 1, 8),
         metavar="N",
         help="cases read at a time",

@@ -44,6 +44,8 @@ def run_command(
     parser: argparse.ArgumentParser,
     body: Callable[[argparse.Namespace, Progress], int],
     argv: Sequence[str] | None,
+    *,
+    resume_hint: str = "run the same command to go on",
 ) -> int:
     """Parses, runs ``body`` and turns a user's error into one line and exit code 1."""
     arguments = parser.parse_args(argv)
@@ -58,7 +60,7 @@ def run_command(
             f"{parser.prog}: {path}{error.strerror or error}. Check the path, its rights and free space.", arguments
         )
     except KeyboardInterrupt:
-        sys.stderr.write(f"{parser.prog}: interrupted; what was finished is kept, run the same command to go on.\n")
+        sys.stderr.write(f"{parser.prog}: interrupted; what was finished is kept; {resume_hint}.\n")
         return _INTERRUPTED
 
 
@@ -79,3 +81,14 @@ def _progress(choice: str) -> Progress:
 
         return BarProgress()
     return SilentProgress()
+
+
+def positive_int(text: str) -> int:
+    """The argparse type of counts.
+
+    Raises:
+        ArgumentTypeError: The text is no whole number of 1 or more.
+    """
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
+    return int(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glioframe.cli.command import DONE, new_parser, run_command
+from glioframe.cli.command import DONE, new_parser, positive_int, run_command
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-r", "--references", type=Path, metavar="TSV", help="cases.tsv to use instead of the dataset's"
     )
-    parser.add_argument("--num-resamples", type=int, default=2000, metavar="N", help="bootstrap resamples")
+    parser.add_argument("--num-resamples", type=positive_int, default=2000, metavar="N", help="bootstrap resamples")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     return parser
 

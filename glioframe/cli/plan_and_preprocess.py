@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from glioframe.cli.command import DONE, new_parser, run_command
+from glioframe.cli.command import DONE, new_parser, positive_int, run_command
 
 if TYPE_CHECKING:
     import argparse
@@ -35,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-np",
         "--num-processes",
-        type=int,
+        type=positive_int,
         default=min(os.cpu_count() or 1, 8),
         metavar="N",
         help="cases handled at a time",

@@ -25,8 +25,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("configuration", metavar="CONFIG", help="configuration of the plan, e.g. 3d_cnn")
     parser.add_argument("fold", metavar="FOLD", type=_fold, help="number of a fold, or all")
     parser.add_argument("--target", metavar="NAME", help="column of cases.tsv to predict, where several are declared")
-    parser.add_argument("--c", dest="resume", action="store_true", help="go on where an interrupted run stopped")
-    parser.add_argument("--overwrite", action="store_true", help="throw an earlier run of these folds away")
+    earlier = parser.add_mutually_exclusive_group()
+    earlier.add_argument("--c", dest="resume", action="store_true", help="go on where an interrupted run stopped")
+    earlier.add_argument("--overwrite", action="store_true", help="throw an earlier run of these folds away")
     parser.add_argument(
         "--set",
         dest="overrides",
@@ -41,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command."""
-    return run_command(build_parser(), _body, argv)
+    return run_command(build_parser(), _body, argv, resume_hint="add --c to go on")
 
 
 def _fold(text: str) -> tuple[int, ...] | None:

@@ -104,14 +104,14 @@ def _refuse_unusable(rows: Sequence[PredictionRow]) -> None:
             found="none",
             fix="Predict first",
         )
-    seen: set[tuple[str, str, str, str]] = set()
+    seen: set[tuple[str, str, str]] = set()
     for row in rows:
-        key = (row.model, row.target, row.split, row.case_id)
+        key = (row.model, row.target, row.case_id)
         if key in seen:
             raise PredictionError(
                 f"predictions of {row.model} for {row.target}",
                 expected="one row per case",
-                found=f"case {row.case_id} ({row.split}) twice",
-                fix="Average the models' probabilities into one row per case, or name the models apart",
+                found=f"case {row.case_id} twice",
+                fix="Give each file once; average several models into one row per case, or name them apart",
             )
         seen.add(key)

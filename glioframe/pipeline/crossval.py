@@ -8,6 +8,7 @@ from glioframe.artifacts.case import load_preprocessed_case
 from glioframe.artifacts.evaluation import save_evaluation
 from glioframe.artifacts.prediction import PredictionRow, load_predictions, save_predictions
 from glioframe.artifacts.splits import splits_hash
+from glioframe.core.errors import TrainingError
 from glioframe.core.files import sha256_of_file
 from glioframe.core.provenance import Provenance
 from glioframe.evaluation.evaluate import evaluate
@@ -16,6 +17,9 @@ from glioframe.pipeline.predictions import ensemble, prediction_rows
 from glioframe.reporting.report import ReportContent, write_report
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from glioframe.artifacts.cases import Case
     from glioframe.core.progress import Progress
     from glioframe.pipeline.training import Training
 
@@ -28,6 +32,7 @@ def report_cross_validation(training: Training, *, progress: Progress) -> None:
         return
     model = training.model
     rows = [row for fold in model.trained_folds() for row in load_predictions(model.validation_path(fold))]
+    _refuse_outdated(training, rows)
     rows += _external_rows(training, progress=progress)
     folder = model.crossval_folder
     predictions_path = folder / "predictions.tsv"
@@ -56,8 +61,10 @@ def report_cross_validation(training: Training, *, progress: Progress) -> None:
 
 def _external_rows(training: Training, *, progress: Progress) -> list[PredictionRow]:
     """Every fold's model on every external case, averaged: what a hospital would use."""
-    cases = training.dataset.external_cases
-    if not cases or training.target is None:
+    if training.target is None:
+        return []
+    cases = _seen_whole(training, progress)
+    if not cases:
         return []
     runs = [training.run(fold, progress=progress) for fold in training.model.trained_folds()]
     operating_point = sum(training.task.operating_point(run) for run in runs) / len(runs)
@@ -69,3 +76,38 @@ def _external_rows(training: Training, *, progress: Progress) -> list[Prediction
             case, prediction, training.target, model=training.model_name, fold=None, operating_point=operating_point
         )
     return rows
+
+
+def _seen_whole(training: Training, progress: Progress) -> list[Case]:
+    """The external cases that the model can look at: a lesion-centered view needs a lesion."""
+    cases = training.dataset.external_cases
+    if training.plan.field_of_view.kind != "lesion_centered":
+        return list(cases)
+    folder = training.preprocessed.cases_folder(training.configuration)
+    located = [c for c in cases if load_preprocessed_case(folder, c.case_id).properties.lesion_center_vox is not None]
+    left_out = sorted({case.case_id for case in cases} - {case.case_id for case in located})
+    if left_out:
+        progress.note(f"External cases without a lesion label are not predicted: {', '.join(left_out)}.")
+    return located
+
+
+def _refuse_outdated(training: Training, rows: Sequence[PredictionRow]) -> None:
+    """Folds trained at different times must have seen the same table.
+
+    Raises:
+        TrainingError: A label, subject or site changed since a fold was validated.
+    """
+    by_id = {case.case_id: case for case in training.dataset.training_cases}
+    for row in rows:
+        case = by_id[row.case_id]
+        name, _, one_class = row.target.partition("=")
+        target = training.dataset.description.target(name)
+        value = case.targets[name]
+        reference = None if value is None else int(value == (one_class or target.classes[-1]))
+        if (row.subject_id, row.site, row.reference) != (case.subject_id, case.site, reference):
+            raise TrainingError(
+                training.model.validation_path(row.fold or 0),
+                expected=f"the subject, site and {name} of {row.case_id} as in cases.tsv",
+                found="those of an earlier table",
+                fix="Train that fold again with --overwrite",
+            )

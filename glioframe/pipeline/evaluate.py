@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from glioframe.artifacts.cases import load_cases
+from glioframe.artifacts.cases import load_references
 from glioframe.artifacts.evaluation import Evaluation, save_evaluation
 from glioframe.artifacts.prediction import PredictionRow, load_predictions
 from glioframe.artifacts.raw_dataset import load_raw_dataset
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from glioframe.core.workspace import Workspace
 
 COMMAND = "glioframe_evaluate"
+_NAMED_PARTS = 3
+"""Of a path in the provenance: fold_0/validation/predictions.tsv."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,14 +58,20 @@ def evaluate_predictions(workspace: Workspace, request: EvaluationRequest) -> Ev
         PredictionError: No prediction, a case predicted twice by one model, or a reference that does not fit.
     """
     rows = [row for path in request.predictions for row in load_predictions(path)]
-    _refuse_repeated(rows, request.predictions)
     description = None
     if request.dataset:
         dataset = load_raw_dataset(workspace.raw / workspace.dataset_name(request.dataset))
         description = dataset.description
-        cases = load_cases(request.references, description) if request.references else dataset.cases
-        values = {case.case_id: case.targets for case in cases}
-        rows = [_with_reference(row, values, description) for row in rows]
+        references_path = request.references or dataset.folder / "cases.tsv"
+        references = load_references(references_path, description)
+        if not any(row.case_id in references for row in rows):
+            raise PredictionError(
+                references_path,
+                expected="rows of the predicted cases",
+                found=f"none of them, e.g. not {rows[0].case_id}" if rows else "no prediction",
+                fix="Give the table with these case ids",
+            )
+        rows = [_with_reference(row, references, description) for row in rows]
     elif request.references:
         raise PredictionError(
             request.references,
@@ -71,7 +79,8 @@ def evaluate_predictions(workspace: Workspace, request: EvaluationRequest) -> Ev
             found="no -d",
             fix="Pass -d with the dataset's id",
         )
-    inputs = {path.name: sha256_of_file(path) for path in request.predictions}
+    paths = [*request.predictions, *([request.references] if request.references else [])]
+    inputs = {"/".join(path.resolve().parts[-_NAMED_PARTS:]): sha256_of_file(path) for path in paths}
     evaluation = evaluate(
         rows,
         num_resamples=request.num_resamples,
@@ -91,28 +100,14 @@ def evaluate_predictions(workspace: Workspace, request: EvaluationRequest) -> Ev
     return evaluation
 
 
-def _refuse_repeated(rows: Sequence[PredictionRow], paths: Sequence[Path]) -> None:
-    where = ", ".join(str(path) for path in paths)
-    if not rows:
-        raise PredictionError(where, expected="predictions", found="none", fix="Predict some cases first")
-    seen: set[tuple[str, str, str]] = set()
-    for row in rows:
-        key = (row.model, row.target, row.case_id)
-        if key in seen:
-            raise PredictionError(
-                where,
-                expected="one row per case, target and model",
-                found=f"two for case {row.case_id} by {row.model}",
-                fix="Give each predictions file once",
-            )
-        seen.add(key)
-
-
 def _with_reference(
-    row: PredictionRow, values: dict[str, dict[str, str | None]], description: DatasetDescription
+    row: PredictionRow, references: dict[str, dict[str, str | None]], description: DatasetDescription
 ) -> PredictionRow:
+    """The row with the table's reference; a case that the table does not know keeps its own."""
+    if row.case_id not in references:
+        return row
     name, _, one_class = row.target.partition("=")
     target = description.target(name)
-    value = values.get(row.case_id, {}).get(name)
+    value = references[row.case_id].get(name)
     positive = one_class or target.classes[-1]
     return replace(row, reference=None if value is None else int(value == positive))

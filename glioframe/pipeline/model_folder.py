@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from glioframe.artifacts.dataset import DatasetDescription, load_dataset_description
 from glioframe.artifacts.json_file import STRICT, load_json, read_json
 from glioframe.artifacts.plan import Plan
+from glioframe.artifacts.splits import Fold, load_splits
 from glioframe.core.errors import PredictionError
 from glioframe.core.provenance import Provenance
 
@@ -86,6 +87,16 @@ class ModelFolder:
         return self.path / "dataset_fingerprint.json"
 
     @property
+    def splits_path(self) -> Path:
+        """A copy of the folds."""
+        return self.path / "splits_final.json"
+
+    @property
+    def image_hashes_path(self) -> Path:
+        """Case id by SHA-256 of each training image."""
+        return self.path / "training_images.json"
+
+    @property
     def environment_path(self) -> Path:
         """Versions and machine."""
         return self.path / "environment.json"
@@ -128,6 +139,14 @@ class ModelFolder:
     def dataset(self) -> DatasetDescription:
         """Reads the copy of the dataset's description."""
         return load_dataset_description(self.dataset_path, name=self.plan().dataset_name)
+
+    def folds(self) -> list[Fold]:
+        """Reads the copy of the folds."""
+        return load_splits(self.splits_path)
+
+    def training_images(self) -> dict[str, str]:
+        """Reads the case id by SHA-256 of each training image."""
+        return load_json(dict[str, str], self.image_hashes_path)
 
     def environment(self) -> dict[str, str]:
         """Reads versions and machine."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from glioframe.artifacts.json_file import load_json, save_json
-from glioframe.artifacts.plan import Plan
+from glioframe.artifacts.plan import Plan, plan_hash
 from glioframe.artifacts.raw_dataset import load_raw_dataset
-from glioframe.artifacts.splits import load_splits, save_splits
+from glioframe.artifacts.splits import check_folds, load_splits, save_splits
 from glioframe.core.errors import ArtifactError, DatasetError
 from glioframe.core.files import sha256_of_file, sha256_of_text
 from glioframe.core.provenance import Provenance
@@ -67,19 +67,15 @@ def plan_and_preprocess(workspace: Workspace, request: PlanningRequest, *, progr
     folder = PreprocessedFolder.of(workspace, name)
     raw_folder = workspace.raw / name
     raw_hash = _hash_of_folder(raw_folder)
-    fingerprint = None if request.keep_plan else _known_fingerprint(folder, raw_hash)
+    fingerprint = _known_fingerprint(folder, raw_hash)
     if fingerprint is None:
         _refuse_faulty_dataset(workspace, request, progress)
     dataset = load_raw_dataset(raw_folder)
-    if request.keep_plan:
-        plan = folder.plan()
-    else:
-        if fingerprint is None:
-            fingerprint = extract_fingerprint(dataset, num_workers=request.num_workers, progress=progress)
-            provenance = Provenance(command=COMMAND, inputs={_RAW_KEY: raw_hash})
-            fingerprint = replace(fingerprint, provenance=provenance)
-            save_json(fingerprint, folder.fingerprint_path)
-        plan = _plan(dataset, fingerprint, request, folder, progress)
+    if fingerprint is None:
+        fingerprint = extract_fingerprint(dataset, num_workers=request.num_workers, progress=progress)
+        fingerprint = replace(fingerprint, provenance=Provenance(command=COMMAND, inputs={_RAW_KEY: raw_hash}))
+        save_json(fingerprint, folder.fingerprint_path)
+    plan = folder.plan() if request.keep_plan else _plan(dataset, fingerprint, request, folder, progress)
     _write_folds(dataset, plan, folder, progress)
     if request.preprocess:
         _preprocess(dataset, plan, request, folder, progress)
@@ -134,34 +130,34 @@ def _plan(
 
 def _differs(folder: PreprocessedFolder, plan: Plan) -> bool:
     try:
-        return load_json(Plan, folder.plan_path) != plan
+        return plan_hash(load_json(Plan, folder.plan_path)) != plan_hash(plan)
     except ArtifactError:
         return True
 
 
 def _write_folds(dataset: RawDataset, plan: Plan, folder: PreprocessedFolder, progress: Progress) -> None:
     """Folds that still fit the training cases are kept, so that models stay comparable across plans."""
-    training_ids = {case.case_id for case in dataset.training_cases}
     own = dataset.folder / "splits_final.json"
     if own.is_file():
         folds = load_splits(own)
-        stray = {case_id for fold in folds for case_id in (*fold.train, *fold.val)} - training_ids
-        if stray:
-            raise DatasetError(
-                own,
-                expected="folds of training cases only",
-                found=", ".join(sorted(stray)),
-                fix="Remove these cases from it, or list them in cases.tsv with split train",
-            )
+        check_folds(folds, dataset.training_cases, where=own)
         save_splits(folds, folder.splits_path)
         return
     if folder.splits_path.is_file():
-        folds = folder.folds()
-        if len(folds) == plan.num_folds and {case_id for fold in folds for case_id in fold.val} == training_ids:
+        if _still_fit(folder, dataset, plan):
             return
-        progress.note("The training cases or the number of folds changed: new folds are drawn.")
+        progress.note("The training cases, their subjects or the number of folds changed: new folds are drawn.")
     folds = make_folds(dataset.training_cases, dataset.description.targets, num_folds=plan.num_folds)
     save_splits(folds, folder.splits_path)
+
+
+def _still_fit(folder: PreprocessedFolder, dataset: RawDataset, plan: Plan) -> bool:
+    try:
+        folds = folder.folds()
+        check_folds(folds, dataset.training_cases, where=folder.splits_path)
+    except ArtifactError:
+        return False
+    return len(folds) == plan.num_folds
 
 
 def _preprocess(
@@ -187,5 +183,5 @@ def _preprocess(
 def _hash_of_folder(folder: Path) -> str:
     names = ["dataset.json", "cases.tsv"]
     images = sorted([*folder.glob("imagesTr/*"), *folder.glob("labelsTr/*")])
-    paths = [*(folder / name for name in names if (folder / name).is_file()), *images]
+    paths = [path for path in (*(folder / name for name in names), *images) if path.is_file()]
     return sha256_of_text("\n".join(f"{path.relative_to(folder)} {sha256_of_file(path)}" for path in paths))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from glioframe.artifacts.cases import Case, load_cases
+from glioframe.artifacts.cases import Case, Split, load_cases
 from glioframe.artifacts.evaluation import save_evaluation
 from glioframe.artifacts.json_file import load_json, parse
 from glioframe.artifacts.prediction import PredictionRow, save_predictions
@@ -28,11 +28,14 @@ if TYPE_CHECKING:
 
     from glioframe.artifacts.case import PreprocessedCase
     from glioframe.artifacts.dataset import DatasetDescription, Target
+    from glioframe.artifacts.splits import Fold
     from glioframe.core.progress import Progress
     from glioframe.core.workspace import Workspace
     from glioframe.task_api.task import Task
 
 COMMAND = "glioframe_predict"
+_EXTERNAL: Split = "external"
+_TRAIN: Split = "train"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +47,7 @@ class PredictionRequest:
         output: Folder for predictions.tsv, metrics.json and report.html.
         model: The model folder.
         labels: Folder of lesion labels, ``CASE.nii.gz``; needed for a lesion-centered field of view.
-        cases: A cases.tsv with subject, site, split and reference; None treats each case as its own subject.
+        cases: A cases.tsv with subject, site and reference; None treats each case as its own subject.
         folds: Folds to average; empty for every trained one.
         device: ``cpu``, ``cuda``, ...
     """
@@ -64,13 +67,38 @@ class _Ensemble:
     runs: list[Run[Any]]
     target: Target
     name: str
+    folds: list[Fold]
+    training_images: dict[str, str]
 
     def predict(self, case: Case, preprocessed: PreprocessedCase) -> list[PredictionRow]:
-        prediction = ensemble([self.task.predict(run, preprocessed) for run in self.runs])
-        points = [self.task.operating_point(run) for run in self.runs]
+        """The mean of all folds for a new case; the fold that held it out for a case of the training."""
+        trained_as = self._training_case(preprocessed)
+        if trained_as is None:
+            runs, fold, split = self.runs, None, _EXTERNAL
+        else:
+            fold = next(index for index, folds in enumerate(self.folds) if trained_as in folds.val)
+            runs, split = [run for run in self.runs if run.fold == fold], _TRAIN
+        if not runs:
+            raise PredictionError(
+                f"case {case.case_id}",
+                expected="a case that the chosen folds have not learned from",
+                found=f"training case {trained_as}",
+                fix=f"Leave it out, or add fold {fold}, which held it out, with -f",
+            )
+        points = [self.task.operating_point(run) for run in runs]
         return prediction_rows(
-            case, prediction, self.target, model=self.name, fold=None, operating_point=sum(points) / len(points)
+            replace(case, split=split),
+            ensemble([self.task.predict(run, preprocessed) for run in runs]),
+            self.target,
+            model=self.name,
+            fold=fold,
+            operating_point=sum(points) / len(points),
         )
+
+    def _training_case(self, preprocessed: PreprocessedCase) -> str | None:
+        """A training case is known by its images, whatever it is called now."""
+        hashes = preprocessed.properties.provenance.inputs.values()
+        return next((self.training_images[digest] for digest in hashes if digest in self.training_images), None)
 
 
 def predict(request: PredictionRequest, *, progress: Progress) -> list[PredictionRow]:
@@ -138,7 +166,14 @@ def _load_ensemble(
         )
         for fold in folds
     ]
-    return _Ensemble(task=task, runs=runs, target=target, name=f"{description.task}/{description.configuration}")
+    return _Ensemble(
+        task=task,
+        runs=runs,
+        target=target,
+        name=f"{description.task}/{description.configuration}",
+        folds=model.folds(),
+        training_images=model.training_images(),
+    )
 
 
 def _find_cases(images: Path, labels: Path | None, dataset: DatasetDescription) -> list[CaseFiles]:

@@ -11,7 +11,7 @@ from glioframe.artifacts.dataset import save_dataset_description
 from glioframe.artifacts.json_file import load_json, save_json
 from glioframe.artifacts.plan import plan_hash
 from glioframe.artifacts.prediction import save_predictions
-from glioframe.artifacts.splits import splits_hash
+from glioframe.artifacts.splits import save_splits, splits_hash
 from glioframe.core.errors import TrainingError
 from glioframe.core.files import write_text_atomically
 from glioframe.core.provenance import Provenance
@@ -40,7 +40,7 @@ def train(workspace: Workspace, request: TrainingRequest, *, progress: Progress)
     """
     training = load_training(workspace, request)
     numbers = range(len(training.folds)) if request.folds is None else request.folds
-    _check_fold_numbers(training, numbers)
+    _check_folds(training, numbers)
     _prepare_model_folder(training, numbers)
     for fold in progress.track(numbers, step="folds", total=len(numbers)):
         _train_fold(training, fold, progress)
@@ -49,7 +49,8 @@ def train(workspace: Workspace, request: TrainingRequest, *, progress: Progress)
     return training.model
 
 
-def _check_fold_numbers(training: Training, numbers: Sequence[int]) -> None:
+def _check_folds(training: Training, numbers: Sequence[int]) -> None:
+    """Before the first fold is trained: the folds exist, and each learns from every class."""
     for number in numbers:
         if not 0 <= number < len(training.folds):
             raise TrainingError(
@@ -58,10 +59,37 @@ def _check_fold_numbers(training: Training, numbers: Sequence[int]) -> None:
                 found=str(number),
                 fix="Choose an existing fold",
             )
+        if training.target is None:
+            continue
+        known = {case.targets[training.target.name] for case in training.training_cases(number)}
+        absent = [name for name in training.target.classes if name not in known]
+        if absent:
+            raise TrainingError(
+                f"{training.preprocessed.splits_path}, fold {number}",
+                expected=f"training cases of every class of {training.target.name}",
+                found=f"none of {', '.join(absent)}",
+                fix="Add subjects of that class, or take the class out of dataset.json",
+            )
 
 
 def _prepare_model_folder(training: Training, numbers: Sequence[int]) -> None:
+    """Checks first, deletes and writes then: a refused request leaves everything as it was."""
     model, request = training.model, training.request
+    present = {int(path.name[5:]) for path in model.path.glob("fold_*") if path.name[5:].isdigit()}
+    replaced = (present if request.folds is None else present & set(numbers)) if request.overwrite else set()
+    kept = present - replaced
+    started = sorted(kept & set(numbers))
+    if started and not request.resume:
+        raise TrainingError(
+            model.fold_folder(started[0]),
+            expected="no earlier run",
+            found="one",
+            fix="Pass --c to go on with it, or --overwrite to start again",
+        )
+    if request.resume and not present:
+        raise TrainingError(
+            model.path, expected="a run to resume", found="none", fix="Leave --c out to start a new one"
+        )
     wanted = ModelDescription(
         task=request.task,
         configuration=training.configuration.name,
@@ -71,34 +99,25 @@ def _prepare_model_folder(training: Training, numbers: Sequence[int]) -> None:
         plan_hash=plan_hash(training.plan),
         provenance=Provenance(command=COMMAND, seed=training.configuration.training.seed),
     )
-    if request.overwrite:
-        _remove_earlier_runs(training, numbers)
-    started = [number for number in numbers if model.fold_folder(number).is_dir()]
-    if started and not request.resume:
-        raise TrainingError(
-            model.fold_folder(started[0]),
-            expected="no earlier run",
-            found="one",
-            fix="Pass --c to go on with it, or --overwrite to start again",
-        )
-    if request.resume and not any(model.path.glob("fold_*")):
-        raise TrainingError(
-            model.path, expected="a run to resume", found="none", fix="Leave --c out to start a new one"
-        )
-    if model.model_path.is_file() and any(model.path.glob("fold_*")):
+    if kept and model.model_path.is_file():
         _refuse_other_run(load_json(ModelDescription, model.model_path), wanted, model)
+    for number in replaced:
+        shutil.rmtree(model.fold_folder(number))
+    if replaced:
+        shutil.rmtree(model.crossval_folder, ignore_errors=True)
+    _write_model(training, wanted)
+
+
+def _write_model(training: Training, description: ModelDescription) -> None:
+    model = training.model
     save_json(training.plan, model.plan_path)
     num_training = len(training.dataset.training_cases)
     save_dataset_description(training.dataset.description, model.dataset_path, num_training=num_training)
     save_json(training.preprocessed.fingerprint(), model.fingerprint_path)
+    save_splits(training.folds, model.splits_path)
+    save_json(training.image_hashes(), model.image_hashes_path)
     write_text_atomically(model.environment_path, json.dumps(describe_environment(), indent=2) + "\n")
-    save_json(wanted, model.model_path)
-
-
-def _remove_earlier_runs(training: Training, numbers: Sequence[int]) -> None:
-    for number in numbers:
-        shutil.rmtree(training.model.fold_folder(number), ignore_errors=True)
-    shutil.rmtree(training.model.crossval_folder, ignore_errors=True)
+    save_json(description, model.model_path)
 
 
 def _refuse_other_run(found: ModelDescription, wanted: ModelDescription, model: ModelFolder) -> None:
@@ -119,18 +138,16 @@ def _refuse_other_run(found: ModelDescription, wanted: ModelDescription, model: 
 def _train_fold(training: Training, fold: int, progress: Progress) -> None:
     run = training.run(fold, progress=progress)
     path = training.model.validation_path(fold)
-    if training.request.resume and path.is_file():
-        progress.note(f"Fold {fold} is done already.")
-        return
     run.folder.mkdir(parents=True, exist_ok=True)
     training.task.fit(run)
     operating_point = training.task.operating_point(run)
     rows = []
+    by_id = {case.case_id: case for case in training.dataset.training_cases}
     for case in progress.track(run.val_cases, step=f"validate fold {fold}", total=len(run.val_cases)):
         prediction = training.task.predict(run, load_preprocessed_case(run.preprocessed_folder, case.case_id))
         if training.target is not None:
             rows += prediction_rows(
-                case,
+                by_id[case.case_id],
                 prediction,
                 training.target,
                 model=training.model_name,

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from glioframe.artifacts.case import load_preprocessed_case
 from glioframe.artifacts.overrides import apply_overrides
+from glioframe.artifacts.plan import preprocessing_hash
 from glioframe.artifacts.raw_dataset import load_raw_dataset
-from glioframe.core.errors import TaskError
+from glioframe.artifacts.splits import check_folds
+from glioframe.core.errors import PlanError, TaskError
 from glioframe.pipeline.model_folder import ModelFolder
 from glioframe.pipeline.preprocessed_folder import PreprocessedFolder
 from glioframe.task_api.registry import load_task
@@ -87,18 +90,30 @@ class Training:
             settings=self.settings,
             target=self.target,
             fold=fold,
-            train_cases=self._with_known_target([by_id[case_id] for case_id in split.train]),
-            val_cases=[by_id[case_id] for case_id in split.val],
+            train_cases=self.training_cases(fold),
+            val_cases=[replace(by_id[case_id], targets={}) for case_id in split.val],
             preprocessed_folder=self.preprocessed.cases_folder(self.configuration),
             device=self.request.device,
             resume=self.request.resume and self.model.fold_folder(fold).is_dir(),
             progress=progress,
         )
 
-    def _with_known_target(self, cases: list[Case]) -> list[Case]:
+    def training_cases(self, fold: int) -> list[Case]:
+        """The cases that a fold learns from: those whose target is known, if there is one."""
+        cases = [case for case in self.dataset.training_cases if case.case_id in set(self.folds[fold].train)]
         if self.target is None:
             return cases
         return [case for case in cases if case.targets.get(self.target.name) is not None]
+
+    def image_hashes(self) -> dict[str, str]:
+        """Case id by SHA-256 of each training image, by which a model knows its training cases again."""
+        folder = self.preprocessed.cases_folder(self.configuration)
+        return {
+            digest: case.case_id
+            for case in self.dataset.training_cases
+            for name, digest in load_preprocessed_case(folder, case.case_id).properties.provenance.inputs.items()
+            if name.startswith("imagesTr/")
+        }
 
 
 def load_training(workspace: Workspace, request: TrainingRequest) -> Training:
@@ -113,12 +128,15 @@ def load_training(workspace: Workspace, request: TrainingRequest) -> Training:
     dataset = load_raw_dataset(workspace.raw / name)
     task = load_task(request.task)
     target = dataset.description.target(request.target) if task.requirements().target else None
+    folds = preprocessed.folds()
+    check_folds(folds, dataset.training_cases, where=preprocessed.splits_path)
     plan = task.refine_plan(preprocessed.plan(), preprocessed.fingerprint())
     configuration, settings = apply_overrides(
         plan.configuration(request.configuration), task.settings_type(), request.overrides
     )
     plan = replace(plan, configurations={**plan.configurations, configuration.name: configuration})
     _check_requirements(task, dataset, plan)
+    _check_preprocessed(dataset, plan, configuration, preprocessed)
     model = ModelFolder.of(
         workspace,
         dataset.description,
@@ -134,7 +152,7 @@ def load_training(workspace: Workspace, request: TrainingRequest) -> Training:
         target=target,
         plan=plan,
         configuration=configuration,
-        folds=preprocessed.folds(),
+        folds=folds,
         model=model,
         preprocessed=preprocessed,
     )
@@ -159,6 +177,22 @@ def _check_requirements(task: Task[Any], dataset: RawDataset, plan: Plan) -> Non
                 expected="a lesion label for every training case, because the field of view is centered on the lesion",
                 found=f"none for {_some(unlabelled)}",
                 fix="Add the labels, or set field_of_view to whole_brain in plans.json",
+            )
+
+
+def _check_preprocessed(
+    dataset: RawDataset, plan: Plan, configuration: Configuration, preprocessed: PreprocessedFolder
+) -> None:
+    """A plan that was edited after preprocessing would train on one grid and predict on another."""
+    planned = preprocessing_hash(plan, configuration)
+    folder = preprocessed.cases_folder(configuration)
+    for case in dataset.cases:
+        if load_preprocessed_case(folder, case.case_id).properties.planned_hash != planned:
+            raise PlanError(
+                folder,
+                expected="cases preprocessed with plans.json as it stands",
+                found=f"{case.case_id} preprocessed with another plan",
+                fix="Run glioframe_plan_and_preprocess --keep-plan",
             )
 
 

@@ -82,6 +82,7 @@ def preprocess_case_once(
         channels_present=tuple(files.channels[index] is not None for index in sources),
         has_lesion_label=label is not None,
         lesion_center_vox=images.lesion_center_mm and voxel_index(brain.geometry, images.lesion_center_mm),
+        planned_hash=preprocessing_hash(plan, configuration),
         preprocessing_hash=content_hash,
         provenance=provenance,
     )

@@ -165,19 +165,39 @@ def test_a_wrong_request_is_one_line_that_helps(fresh_home, capsys, arguments, n
     assert error.count("\n") == 1
 
 
-def test_predicting_a_training_folder_as_new_cases(home, tmp_path):
+def predict_again(home: Path, out: Path, *extra: str) -> int:
     raw = home / "raw" / DATASET
-    arguments = ["-i", str(raw / "imagesTr"), "-o", str(tmp_path / "out"), "-d", "1", "-t", "recurrence_classifier"]
-    arguments += ["--labels", str(raw / "labelsTr"), "--cases", str(raw / "cases.tsv"), "--device", "cpu"]
-    assert predict.main(arguments) == 0
-    rows = load_predictions(tmp_path / "out" / "predictions.tsv")
+    arguments = ["-i", str(raw / "imagesTr"), "-o", str(out), "-d", "1", "-t", "recurrence_classifier"]
+    return predict.main([*arguments, "--labels", str(raw / "labelsTr"), "--device", "cpu", *extra])
+
+
+def test_training_cases_given_as_new_ones_are_predicted_by_the_fold_that_held_them_out(home, tmp_path):
+    assert predict_again(home, tmp_path / "out", "--cases", str(home / "raw" / DATASET / "cases.tsv")) == 0
+    rows = {row.case_id: row for row in load_predictions(tmp_path / "out" / "predictions.tsv")}
     known = load_predictions(home / "results" / DATASET / MODEL / "crossval" / "predictions.tsv")
-    ensemble = {row.case_id: row.probability for row in known if row.split == "external"}
-    assert len(rows) == 10
-    for row in rows:
-        if row.case_id in ensemble:
-            assert row.probability == pytest.approx(ensemble[row.case_id], abs=1e-6)
+    assert len(rows) == len(known) == 10
+    for row in known:
+        assert (rows[row.case_id].split, rows[row.case_id].fold) == (row.split, row.fold)
+        assert rows[row.case_id].probability == pytest.approx(row.probability, abs=1e-6)
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_a_training_case_is_known_again_under_another_name(home, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    shutil.copy(home / "raw" / DATASET / "imagesTr" / "case000_0001.nii.gz", images / "new_0001.nii.gz")
+    shutil.copy(home / "raw" / DATASET / "labelsTr" / "case000.nii.gz", images / "new.nii.gz")
+    arguments = ["-i", str(images), "-o", str(tmp_path / "out"), "-d", "1", "-t", "recurrence_classifier"]
+    assert predict.main([*arguments, "--labels", str(images), "--device", "cpu"]) == 0
+    (row,) = load_predictions(tmp_path / "out" / "predictions.tsv")
+    folds = load_splits(home / "preprocessed" / DATASET / "splits_final.json")
+    assert row.split == "train"
+    assert "case000" in folds[row.fold].val
+
+
+def test_a_training_case_is_refused_without_the_fold_that_held_it_out(home, tmp_path, capsys):
+    assert predict_again(home, tmp_path / "out", "-f", "0") == 1
+    assert "held it out" in capsys.readouterr().err
 
 
 def test_each_channel_may_be_missing_at_prediction(home, tmp_path):
@@ -185,10 +205,12 @@ def test_each_channel_may_be_missing_at_prediction(home, tmp_path):
     for channel in (0, 1):
         images = tmp_path / f"images{channel}"
         images.mkdir()
-        shutil.copy(raw / "imagesTr" / f"case000_000{channel}.nii.gz", images)
+        shutil.copy(raw / "imagesTr" / f"case008_000{channel}.nii.gz", images)
         arguments = ["-i", str(images), "-o", str(tmp_path / f"out{channel}"), "-d", "1", "-t", "recurrence_classifier"]
         assert predict.main([*arguments, "--labels", str(raw / "labelsTr"), "--device", "cpu"]) == 0
         (row,) = load_predictions(tmp_path / f"out{channel}" / "predictions.tsv")
+        assert row.case_id == "case008"
+        assert row.split == "external"
         assert row.reference is None
 
 

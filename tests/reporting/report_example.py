@@ -101,6 +101,7 @@ def save_preprocessed_case(
         channels_present=tuple(index != missing for index in range(2)),
         has_lesion_label=True,
         lesion_center_vox=tuple(float(part.mean()) for part in np.nonzero(lesion)),
+        planned_hash="0" * 64,
         preprocessing_hash="0" * 64,
     )
     save_array(image, folder / f"{case_id}.b2nd")
