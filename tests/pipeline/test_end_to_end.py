@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from homes import DATASET, MODEL, SHORT, TRAIN
 
-from builders import RECURRENCE, make_dataset
+from builders import RECURRENCE
 from glioframe.artifacts.evaluation import load_evaluation
 from glioframe.artifacts.json_file import load_json, save_json
 from glioframe.artifacts.plan import Plan
@@ -15,49 +16,6 @@ from glioframe.artifacts.prediction import load_predictions
 from glioframe.artifacts.raw_dataset import load_raw_dataset
 from glioframe.artifacts.splits import load_splits
 from glioframe.cli import evaluate, info, list_tasks, plan_and_preprocess, predict, train
-
-DATASET = "Dataset001_Test"
-MODEL = "recurrence_classifier__glioframePlans__3d_cnn"
-SHORT = ["--set", "training.epochs=2", "--set", "training.iterations_per_epoch=2", "--set", "plan.batch_size=2"]
-TRAIN = ["1", "recurrence_classifier", "3d_cnn"]
-
-
-@pytest.fixture(scope="module")
-def planned_home(tmp_path_factory) -> Path:
-    home = tmp_path_factory.mktemp("home")
-    make_dataset(home / "raw" / DATASET, num_subjects=8, num_external=2, missing_every=4)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GLIOFRAME_HOME", str(home))
-        assert plan_and_preprocess.main(["-d", "1", "-np", "1", "--gpu-memory", "8"]) == 0
-    return home
-
-
-@pytest.fixture(scope="module")
-def trained_home(planned_home, tmp_path_factory) -> Path:
-    home = tmp_path_factory.mktemp("trained") / "home"
-    shutil.copytree(planned_home, home)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GLIOFRAME_HOME", str(home))
-        assert train.main([*TRAIN, "all", "--device", "cpu", *SHORT]) == 0
-    return home
-
-
-@pytest.fixture
-def home(trained_home, tmp_path, monkeypatch) -> Path:
-    """A trained workspace of one's own."""
-    copy = tmp_path / "home"
-    shutil.copytree(trained_home, copy)
-    monkeypatch.setenv("GLIOFRAME_HOME", str(copy))
-    return copy
-
-
-@pytest.fixture
-def fresh_home(planned_home, tmp_path, monkeypatch) -> Path:
-    """A planned but untrained workspace of one's own."""
-    copy = tmp_path / "home"
-    shutil.copytree(planned_home, copy)
-    monkeypatch.setenv("GLIOFRAME_HOME", str(copy))
-    return copy
 
 
 def test_planning_writes_every_artifact(planned_home):
