@@ -65,7 +65,7 @@ def check_dynamic(
         return
     yield from _check_frames(path, series, sidecar, description=description, case=case)
     yield from _check_declared(path, sidecar, channel=channel, case=case)
-    means = np.nanmean(np.where(np.isfinite(series.array), series.array, np.nan), axis=(1, 2, 3))
+    means = np.nan_to_num(series.array, nan=0.0, posinf=0.0, neginf=0.0).mean(axis=(1, 2, 3))
     low = int(np.argmin(means))
     if means[low] < _LARGEST_NEGATIVE_MEAN * abs(float(means.mean())):
         yield error(
@@ -111,19 +111,21 @@ def _check_frames(
 
 def _check_declared(path: Path, sidecar: PetSidecar, *, channel: Channel, case: Case) -> Iterator[Finding]:
     beside = sidecar_path(path)
-    for check, declared, found in (
-        ("tracer_agrees", channel.tracer, sidecar.tracer or sidecar.tracer_name),
-        ("unit_agrees", channel.unit, sidecar.units),
-    ):
-        if declared != found:
-            yield error(
-                check,
-                beside,
-                expected=f"{declared}, as dataset.json declares channel {channel.name}",
-                found=str(found),
-                fix="Correct the sidecar or dataset.json",
-                case_id=case.case_id,
-            )
+
+    def say(check: str, declared: object, found: object) -> Finding:
+        return error(
+            check,
+            beside,
+            expected=f"{declared}, as dataset.json declares channel {channel.name}",
+            found=str(found),
+            fix="Correct the sidecar or dataset.json",
+            case_id=case.case_id,
+        )
+
+    if channel.tracer != sidecar.tracer:
+        yield say("tracer_agrees", channel.tracer, sidecar.tracer or sidecar.tracer_name)
+    if channel.unit != sidecar.units:
+        yield say("unit_agrees", channel.unit, sidecar.units)
     if sidecar.units is Unit.BQ_ML:
         activity_bq = case.injected_activity_bq or sidecar.injected_activity_bq
         weight_kg = case.weight_kg or sidecar.body_weight_kg

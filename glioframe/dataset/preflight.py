@@ -15,7 +15,7 @@ from glioframe.dataset.duplicate_checks import check_duplicates
 from glioframe.dataset.dynamic_checks import check_protocol
 from glioframe.dataset.file_checks import check_stray_files, find_files
 from glioframe.dataset.findings import in_order
-from glioframe.dataset.table_checks import check_tables
+from glioframe.dataset.table_checks import Tables, check_tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
