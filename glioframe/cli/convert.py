@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glioframe.cli.command import DONE, new_parser, run_command
 
@@ -49,7 +49,41 @@ def build_parser() -> argparse.ArgumentParser:
         "--covariates", nargs="+", default=[], metavar="COLUMN", help="columns of the table that are no targets"
     )
     _accept_shared_options(brats)
+    _add_pet_make(
+        makes,
+        "bids",
+        summary="BIDS with PET: sub-01/ses-1/pet/sub-01_ses-1_pet.nii.gz and its .json",
+        pattern="file name in the session's folder anat",
+    )
+    _add_pet_make(
+        makes, "dicom", summary="DICOM files, at any depth, of one PET series per study", pattern="series description"
+    )
     return parser
+
+
+def _add_pet_make(makes: Any, make: str, *, summary: str, pattern: str) -> None:  # noqa: ANN401 - argparse's own type
+    parser = makes.add_parser(
+        make,
+        help=summary,
+        description=f"Converts {summary}. PET becomes activity in Bq/mL, decay-corrected to injection.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("input", type=Path, metavar="IN", help="folder that holds the images")
+    parser.add_argument(
+        "-d", "--dataset-id", type=int, required=True, metavar="ID", help="id of the new dataset, 1-999"
+    )
+    parser.add_argument("--name", required=True, help="name of the new dataset: letters, digits, '_', '-'")
+    parser.add_argument(
+        "--channel",
+        type=_channel,
+        action="append",
+        default=[],
+        metavar="MODALITY=REGEX",
+        help=f"an MRI channel (t1n, t1c, t2w, t2f): regular expression that finds its {pattern}; may be repeated",
+    )
+    parser.add_argument("--tracer", choices=("fdopa", "fet", "met", "fdg"), help="tracer, if the files do not say it")
+    parser.add_argument("--protocol", default="", help="PET protocol: the name of a shipped one, or a .json file")
+    _accept_shared_options(parser)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,6 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _body(arguments: argparse.Namespace, progress: Progress) -> int:
+    if arguments.make != "brats":
+        print(_summary(_convert_pet(arguments, progress)))
+        return DONE
     from glioframe.core.workspace import Workspace
     from glioframe.dataset.convert_brats import BratsSource
     from glioframe.pipeline.convert import convert_brats
@@ -76,6 +113,30 @@ def _body(arguments: argparse.Namespace, progress: Progress) -> int:
     )
     print(_summary(dataset))
     return DONE
+
+
+def _convert_pet(arguments: argparse.Namespace, progress: Progress) -> RawDataset:
+    from glioframe.core.modality import Tracer
+    from glioframe.core.workspace import Workspace
+    from glioframe.dataset.dynamic_source import PetSource
+    from glioframe.pipeline.convert import convert_bids, convert_dicom
+
+    convert = convert_bids if arguments.make == "bids" else convert_dicom
+    source = PetSource(
+        folder=arguments.input,
+        channels=dict(arguments.channel),
+        tracer=Tracer(arguments.tracer) if arguments.tracer else None,
+        protocol=arguments.protocol,
+    )
+    workspace = Workspace.from_environment()
+    return convert(workspace, source, dataset_id=arguments.dataset_id, name=arguments.name, progress=progress)
+
+
+def _channel(text: str) -> tuple[str, str]:
+    name, _, pattern = text.partition("=")
+    if not (name and pattern):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like t1c=T1.*Gd")
+    return name, pattern
 
 
 def _summary(dataset: RawDataset) -> str:

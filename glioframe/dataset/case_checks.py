@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glioframe.artifacts.cases import Case
 from glioframe.core.errors import ImageError
+from glioframe.core.modality import Modality
 from glioframe.dataset.duplicate_checks import Thumbnail, make_thumbnail
+from glioframe.dataset.dynamic_checks import check_dynamic
 from glioframe.dataset.findings import from_fault, from_system_error
 from glioframe.dataset.geometry_checks import check_overlap, check_shared_grid, reference_grid
 from glioframe.dataset.intensity_checks import (
@@ -19,6 +22,7 @@ from glioframe.dataset.intensity_checks import (
 )
 from glioframe.dataset.label_checks import check_label_in_brain, check_label_values
 from glioframe.imaging.brain import brain_mask
+from glioframe.imaging.series import read_series
 from glioframe.imaging.volume import Volume, read_volume
 
 if TYPE_CHECKING:
@@ -50,16 +54,21 @@ class CaseReport:
     thumbnails: dict[str, Thumbnail]
 
 
-def check_case(files: CaseFiles, description: DatasetDescription) -> CaseReport:
-    """Checks one case; whatever its files hold, this gives findings and raises nothing."""
+def check_case(files: CaseFiles, description: DatasetDescription, case: Case | None = None) -> CaseReport:
+    """Checks one case, whose row is ``case``; whatever its files hold, this gives findings and raises nothing."""
+    case = case or Case(case_id=files.case_id, subject_id=files.case_id)
     findings: list[Finding] = []
     channels: dict[Path, Channel] = {}
     volumes: dict[Path, Volume] = {}
     for channel, path in zip(description.channels, files.channels, strict=True):
-        volume = _read(files.case_id, path, findings) if path else None
+        if path and channel.modality is Modality.PET_DYNAMIC:
+            volume = _read_dynamic(path, channel, description, case, findings)
+        else:
+            volume = _read(files.case_id, path, findings) if path else None
         if path and volume:
             channels[path] = channel
-            findings += check_finite(files.case_id, path, volume.array)
+            if channel.modality is not Modality.PET_DYNAMIC:
+                findings += check_finite(files.case_id, path, volume.array)
             volumes[path] = _without_bad_voxels(volume)
             findings += check_varied(files.case_id, path, volumes[path].array)
     findings += check_different_channels(files.case_id, {path: volume.array for path, volume in volumes.items()})
@@ -109,6 +118,24 @@ def _read(case_id: str, path: Path, findings: list[Finding]) -> Volume | None:
     except OSError as fault:
         findings.append(from_system_error("readable_image", path, fault, case_id=case_id))
     return None
+
+
+def _read_dynamic(
+    path: Path, channel: Channel, description: DatasetDescription, case: Case, findings: list[Finding]
+) -> Volume | None:
+    """Checks all frames and gives their mean, which the checks of volumes go on with."""
+    try:
+        series = read_series(path)
+    except ImageError as fault:
+        findings.append(from_fault("readable_image", fault, case_id=case.case_id))
+        return None
+    except OSError as fault:
+        findings.append(from_system_error("readable_image", path, fault, case_id=case.case_id))
+        return None
+    findings += check_finite(case.case_id, path, series.array)
+    findings += check_dynamic(path, series, channel=channel, description=description, case=case)
+    frames = np.nan_to_num(series.array, nan=0.0, posinf=0.0, neginf=0.0)
+    return Volume(frames.mean(axis=0), series.geometry)
 
 
 def _without_bad_voxels(volume: Volume) -> Volume:

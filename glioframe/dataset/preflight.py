@@ -12,15 +12,15 @@ from glioframe.core.files import sha256_of_file
 from glioframe.core.provenance import Provenance
 from glioframe.dataset.case_checks import CaseReport, check_case
 from glioframe.dataset.duplicate_checks import check_duplicates
+from glioframe.dataset.dynamic_checks import check_protocol
 from glioframe.dataset.file_checks import check_stray_files, find_files
 from glioframe.dataset.findings import in_order
-from glioframe.dataset.table_checks import check_tables
+from glioframe.dataset.table_checks import Tables, check_tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from glioframe.artifacts.dataset import DatasetDescription
     from glioframe.artifacts.raw_dataset import CaseFiles
     from glioframe.core.progress import Progress
 
@@ -41,7 +41,8 @@ def check_dataset(folder: Path, *, num_workers: int, progress: Progress) -> Pref
         findings += file_findings
         if tables.complete:  # the files of an illegal row would seem to be strays
             findings += check_stray_files(folder, tables.description, tables.cases)
-        reports = _check_cases(files, tables.description, num_workers=num_workers, progress=progress)
+        findings += check_protocol(folder, tables.description)
+        reports = _check_cases(files, tables, num_workers=num_workers, progress=progress)
         findings += [finding for report in reports for finding in report.findings]
         thumbnails = {report.case_id: report.thumbnails for report in reports}
         channel_names = [channel.name for channel in tables.description.channels]
@@ -57,11 +58,13 @@ def check_dataset(folder: Path, *, num_workers: int, progress: Progress) -> Pref
 
 
 def _check_cases(
-    files: Sequence[CaseFiles], description: DatasetDescription, *, num_workers: int, progress: Progress
+    files: Sequence[CaseFiles], tables: Tables, *, num_workers: int, progress: Progress
 ) -> list[CaseReport]:
-    check = delayed(partial(check_case, description=description))
+    assert tables.description is not None, "without a description no file is known"
+    check = delayed(partial(check_case, description=tables.description))
+    row_of = {case.case_id: case for case in tables.cases}
     workers = Parallel(n_jobs=min(num_workers, max(len(files), 1)), return_as="generator_unordered")
-    reports = workers(check(case) for case in files)
+    reports = workers(check(case, case=row_of[case.case_id]) for case in files)
     return sorted(progress.track(reports, step="checking cases", total=len(files)), key=lambda r: r.case_id)
 
 

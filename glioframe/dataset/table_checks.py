@@ -70,7 +70,7 @@ def _check_description(path: Path) -> tuple[DatasetDescription | None, list[Find
     except OSError as fault:
         finding = from_system_error("description", path, fault)
     else:
-        return description, list(_check_modalities(description, path))
+        return description, []
     afterwards = error(
         "description",
         path,
@@ -79,18 +79,6 @@ def _check_description(path: Path) -> tuple[DatasetDescription | None, list[Find
         fix="Mend dataset.json first, then run the check again: no image was looked at",
     )
     return None, [finding, afterwards]
-
-
-def _check_modalities(description: DatasetDescription, path: Path) -> Iterator[Finding]:
-    for channel in description.channels:
-        if channel.modality == Modality.PET_DYNAMIC:
-            yield error(
-                "three_dimensional_modality",
-                f"{path}, channel {channel.name!r}",
-                expected="a modality with one volume per case",
-                found="pet_dynamic",
-                fix="Give a static or parametric image computed from the series (pet_static, pet_parametric)",
-            )
 
 
 def _check_table(path: Path, description: DatasetDescription) -> tuple[list[Case], list[Finding]]:
@@ -164,7 +152,9 @@ def _check_num_training(path: Path, cases: Sequence[Case]) -> Iterator[Finding]:
 
 
 def _check_activities(description: DatasetDescription, cases: Sequence[Case]) -> Iterator[Finding]:
-    if not any(channel.unit == Unit.BQ_ML for channel in description.channels):
+    """A dynamic PET's sidecar may hold them; that is checked with its image."""
+    channels = [channel for channel in description.channels if channel.modality != Modality.PET_DYNAMIC]
+    if not any(channel.unit == Unit.BQ_ML for channel in channels):
         return
     for column in ("weight_kg", "injected_activity_bq"):
         unknown = [case.case_id for case in cases if getattr(case, column) is None]

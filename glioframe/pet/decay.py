@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glioframe.artifacts.pet_sidecar import HALF_LIFE_S, radionuclide_from_name
 from glioframe.artifacts.protocol import DecayReference
 from glioframe.core.errors import SettingError
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from glioframe.pet.frames import FrameSchedule
 
-HALF_LIFE_S: Final = {"F18": 109.77 * 60, "C11": 20.36 * 60}
-"""Half-life by radionuclide, in seconds."""
-
 
 def half_life_s(radionuclide: str) -> float:
     """The half-life of a radionuclide, in any common spelling: ``F18``, ``18F``, ``F-18``, ``[18F]``, ``^18^Fluorine``.
@@ -26,9 +23,7 @@ def half_life_s(radionuclide: str) -> float:
     Raises:
         SettingError: The radionuclide is not one of amino-acid PET.
     """
-    element = "".join(re.findall(r"[A-Za-z]+", radionuclide)).upper()
-    mass = "".join(re.findall(r"\d+", radionuclide))
-    label = {"FLUORINE": "F", "CARBON": "C"}.get(element, element) + mass
+    label = radionuclide_from_name(radionuclide)
     if label not in HALF_LIFE_S:
         raise SettingError(
             "radionuclide",

@@ -16,6 +16,8 @@ SCRIPTS = PYPROJECT["project"]["scripts"]
 HEAVY = ("matplotlib", "nibabel", "nilearn", "numpy", "pandas", "pydantic", "rich", "scipy", "sklearn", "torch")
 SHARED = {"-h", "--help", "--progress", "--debug"}
 
+PET_MAKES = {"IN", "-d", "--dataset-id", "--name", "--channel", "--tracer", "--protocol"}
+
 # Frozen: an option that disappears or changes its name breaks somebody's script.
 OPTIONS = {
     "glioframe_check_dataset": {"-d", "--dataset", "-np", "--num-processes", "--json"},
@@ -29,6 +31,7 @@ OPTIONS = {
         "brats --classes",
         "brats --covariates",
         *(f"brats {option}" for option in SHARED),
+        *(f"{make} {option}" for make in ("bids", "dicom") for option in PET_MAKES | SHARED),
     },
     "glioframe_evaluate": {
         "-i",

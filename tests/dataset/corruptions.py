@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from dynamic_corruptions import DYNAMIC
 from image_corruptions import COPIES, FILES, GEOMETRY, VALUES
 from table_corruptions import TABLES
 
-CORRUPTIONS = (*TABLES, *FILES, *GEOMETRY, *VALUES, *COPIES)
+CORRUPTIONS = (*TABLES, *FILES, *GEOMETRY, *VALUES, *COPIES, *DYNAMIC)

@@ -47,12 +47,12 @@ TABLES = (
         "Renumber",
     ),
     Corruption(
-        "dynamic_pet",
+        "dynamic_pet_without_sidecar",
         edit_description(lambda content: content["glioframe"]["channels"][1].update(modality="pet_dynamic")),
-        "three_dimensional_modality",
-        "channel 'fdopa'",
-        "pet_dynamic",
-        "static",
+        "pet_sidecar",
+        "_0001.json",
+        "no file",
+        "writes it first",
     ),
     Corruption(
         "wrong_number_of_cases",
