@@ -22,10 +22,11 @@ _VOLUME_RANGE_ML = (0.8, 3.0)
 _BUMPINESS = 0.2
 _BUMP_SCALE_MM = 5.0
 _SOLID = 0.9
-# Centers lie where the rim is thick: at its edge blur would hide what a focus does.
+# At the edge of the rim blur would hide the decoy's uptake.
 _THICKNESS_SD_MM = 3.0
-# The decoy is put among the most distant quarter of the rim.
-_FAR_QUANTILE = 0.75
+# The decoy lies in the thickest quarter, the hot spot among the third of the rim that is farthest from it.
+_THICK_QUANTILE = 0.75
+_FAR_QUANTILE = 0.67
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,21 +53,26 @@ class Foci:
 
 
 def place_foci(grid: Grid, lesion: Lesion, rng: np.random.Generator, *, has_decoy: bool) -> Foci:
-    """Puts a hot spot anywhere in the rim and, if wanted, a decoy far from it."""
+    """Puts a decoy where the rim is thick, if wanted, and a hot spot far from there in any case.
+
+    The hot spot's place does not tell whether there is a decoy.
+    """
     thickness = ndimage.gaussian_filter(lesion.rim, _THICKNESS_SD_MM / grid.spacing_mm)
     is_solid = lesion.rim >= min(_SOLID, float(lesion.rim.max()))
-    solid = np.argwhere(is_solid & (thickness >= np.median(thickness[is_solid])))
+    thick = np.argwhere(is_solid & (thickness >= np.quantile(thickness[is_solid], _THICK_QUANTILE)))
     volume_ml = float(np.clip(_PART_OF_RIM * lesion.rim.sum() * grid.voxel_ml, *_VOLUME_RANGE_ML))
-    center = solid[rng.integers(len(solid))]
     rim = lesion.rim > 0.5  # noqa: PLR2004 - more than half of the voxel
-    hot_spot = _grow(grid, rim, center, volume_ml, rng) * (lesion.rim > 0)
-    decoy = np.zeros_like(hot_spot)
-    if has_decoy:
-        distance = np.linalg.norm(solid - center, axis=1)
-        far = solid[distance >= np.quantile(distance, _FAR_QUANTILE)]
-        free = rim & (hot_spot <= 0.5)  # noqa: PLR2004 - not mostly hot spot
-        decoy = _grow(grid, free, far[rng.integers(len(far))], volume_ml, rng) * (lesion.rim > 0)
-    return Foci(hot_spot=hot_spot, decoy=np.minimum(decoy, 1 - hot_spot))
+    decoy_center = thick[rng.integers(len(thick))]
+    decoy = _grow(grid, rim, decoy_center, volume_ml, rng) * (lesion.rim > 0)
+    solid = np.argwhere(is_solid)
+    distance = np.linalg.norm(solid - decoy_center, axis=1)
+    far = solid[distance >= np.quantile(distance, _FAR_QUANTILE)]
+    free = rim & (decoy < 0.5)  # noqa: PLR2004 - not even half decoy
+    hot_spot = _grow(grid, free, far[rng.integers(len(far))], volume_ml, rng) * (lesion.rim > 0)
+    hot_spot = np.minimum(hot_spot, 1 - decoy)
+    if not has_decoy:
+        decoy = np.zeros_like(decoy)
+    return Foci(hot_spot=hot_spot, decoy=decoy)
 
 
 def _grow(

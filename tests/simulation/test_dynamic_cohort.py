@@ -40,7 +40,7 @@ SCHEDULES = {
 WINDOWS_S = {Tracer.FDOPA: (600, 1800), Tracer.FET: (1200, 2400)}
 PERFECT = DynamicScanner(frame_patterns={}, blur_mm=0.0, noise=0.0, motion_rate=0.0)
 STILL = Motion(first_frame=99)
-SMALL = CohortSettings(num_cases=4, num_external=2, spacing_mm=8.0, missing_rate=0.5, kind="dynamic")
+SMALL = CohortSettings(num_cases=4, num_external=2, spacing_mm=7.0, missing_rate=0.5, kind="dynamic")
 TRACERS = pytest.mark.parametrize("tracer", [Tracer.FDOPA, Tracer.FET])
 
 
