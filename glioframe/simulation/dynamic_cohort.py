@@ -9,28 +9,24 @@ import numpy as np
 
 from glioframe.artifacts.cases import save_cases
 from glioframe.artifacts.dataset import Channel, DatasetDescription, save_dataset_description
-from glioframe.artifacts.pet_sidecar import PetSidecar, save_pet_sidecar
 from glioframe.artifacts.raw_dataset import RawDataset, channel_file_name, load_raw_dataset
 from glioframe.core.files import write_text_atomically
 from glioframe.core.modality import Modality, Tracer, Unit
 from glioframe.core.presets import preset_names
 from glioframe.core.progress import Progress, SilentProgress
-from glioframe.imaging.series import Series, write_series
 from glioframe.imaging.volume import Volume, write_volume
-from glioframe.pet.decay import HALF_LIFE_S
 from glioframe.pet.protocol import find_protocol
 from glioframe.simulation.dynamic_case import TISSUE_LABELS, DynamicCase, simulate_dynamic_case
 from glioframe.simulation.dynamic_roster import DynamicPatient, draw_dynamic_roster
 from glioframe.simulation.grid import Grid
 from glioframe.simulation.output import folder_when_complete, write_table
+from glioframe.simulation.pet_files import write_frames, write_sidecar
 from glioframe.simulation.questions import QUESTIONS, Question
 from glioframe.simulation.template import load_template
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from glioframe.core.geometry import Geometry
-    from glioframe.simulation.grid import FloatArray
     from glioframe.simulation.settings import CohortSettings
 
 _PROTOCOLS = {Tracer.FDOPA: "fdopa_nancy_30x60", Tracer.FET: "fet_lmu_40min"}
@@ -104,34 +100,21 @@ def _write_images(case: DynamicCase, patient: DynamicPatient, description: Datas
     write_volume(Volume(array=case.t1c.round(_MRI_DECIMALS), geometry=geometry), paths[0])
     if patient.place.has_flair:
         write_volume(Volume(array=case.flair.round(_MRI_DECIMALS), geometry=geometry), paths[1])
-    sidecar = _sidecar(patient, description.channels[2].tracer)
-    save_pet_sidecar(sidecar, paths[2].with_name(paths[2].name.removesuffix(description.file_ending) + ".json"))
-    write_series(_in_bq_ml(case.pet_suv, patient, geometry), paths[2])
+    _write_pet(case, patient, Tracer(description.channels[2].name), paths[2])
     label = Volume(array=case.lesion.mask.astype(np.int16), geometry=geometry)
     write_volume(label, folder / "labelsTr" / f"{case_id}{description.file_ending}")
 
 
-def _in_bq_ml(pet_suv: FloatArray, patient: DynamicPatient, geometry: Geometry) -> Series:
-    """The frames as activity per volume, decay-corrected to injection."""
+def _write_pet(case: DynamicCase, patient: DynamicPatient, tracer: Tracer, path: Path) -> None:
+    """Writes activity per volume, decay-corrected to injection, and the sidecar beside it."""
     activity_bq, weight_kg = patient.case.injected_activity_bq, patient.case.weight_kg
     assert activity_bq is not None, "every simulated patient has a dose"
     assert weight_kg is not None, "every simulated patient has a weight"
-    pet_suv *= np.float32(activity_bq / (weight_kg * _GRAMS_PER_KG))
-    return Series(array=pet_suv.round(_ACTIVITY_DECIMALS, out=pet_suv), geometry=geometry)
-
-
-def _sidecar(patient: DynamicPatient, tracer: Tracer | None) -> PetSidecar:
-    return PetSidecar(
-        tracer=tracer,
-        half_life_s=HALF_LIFE_S["F18"],
-        units=Unit.BQ_ML,
-        frame_start_s=patient.schedule.start_s,
-        frame_duration_s=patient.schedule.duration_s,
-        injected_activity_bq=patient.case.injected_activity_bq,
-        body_weight_kg=patient.case.weight_kg,
-        decay_corrected=True,
-        decay_reference="injection",
-    )
+    frames = case.pet_suv * np.float32(activity_bq / (weight_kg * _GRAMS_PER_KG))
+    write_frames(frames.round(_ACTIVITY_DECIMALS, out=frames), case.anatomy.grid.geometry, path)
+    sidecar = path.with_name(path.name.partition(".nii")[0] + ".json")
+    site = patient.place.site
+    write_sidecar(sidecar, patient.schedule, tracer, site, activity_bq=activity_bq, weight_kg=weight_kg)
 
 
 def _write_truth_maps(case: DynamicCase, patient: DynamicPatient, folder: Path) -> None:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from glioframe.simulation.sites import DynamicScanner
 
 _SD_PER_FWHM = 1 / 2.3548
-_NOISE_SCALE_MM = 2.5
+# A kernel of about 4 mm full width at half maximum.
+_NOISE_SCALE_MM = 3.0
 # Scatter reaches every voxel: an empty one is not free of noise.
 _EMPTY_VOXEL_PART = 0.05
 _NOISE_FRAME = FrameSchedule.from_durations([60.0], start_s=29 * 60.0)
