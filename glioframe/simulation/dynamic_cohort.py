@@ -9,19 +9,21 @@ import numpy as np
 
 from glioframe.artifacts.cases import save_cases
 from glioframe.artifacts.dataset import Channel, DatasetDescription, save_dataset_description
+from glioframe.artifacts.pet_sidecar import sidecar_path
 from glioframe.artifacts.raw_dataset import RawDataset, channel_file_name, load_raw_dataset
 from glioframe.core.files import write_text_atomically
 from glioframe.core.modality import Modality, Tracer, Unit
 from glioframe.core.presets import preset_names
 from glioframe.core.progress import Progress, SilentProgress
+from glioframe.imaging.series import Series, write_series
 from glioframe.imaging.volume import Volume, write_volume
 from glioframe.pet.protocol import find_protocol
 from glioframe.simulation.dynamic_case import TISSUE_LABELS, DynamicCase, simulate_dynamic_case
 from glioframe.simulation.dynamic_roster import DynamicPatient, draw_dynamic_roster
 from glioframe.simulation.grid import Grid
 from glioframe.simulation.output import folder_when_complete, write_table
-from glioframe.simulation.pet_files import write_frames, write_sidecar
 from glioframe.simulation.questions import QUESTIONS, Question
+from glioframe.simulation.sidecar import write_sidecar
 from glioframe.simulation.template import load_template
 
 if TYPE_CHECKING:
@@ -111,9 +113,9 @@ def _write_pet(case: DynamicCase, patient: DynamicPatient, tracer: Tracer, path:
     assert activity_bq is not None, "every simulated patient has a dose"
     assert weight_kg is not None, "every simulated patient has a weight"
     frames = case.pet_suv * np.float32(activity_bq / (weight_kg * _GRAMS_PER_KG))
-    write_frames(frames.round(_ACTIVITY_DECIMALS, out=frames), case.anatomy.grid.geometry, path)
-    sidecar = path.with_name(path.name.partition(".nii")[0] + ".json")
-    site = patient.place.site
+    frames.round(_ACTIVITY_DECIMALS, out=frames)
+    write_series(Series(array=frames, geometry=case.anatomy.grid.geometry), path)
+    sidecar, site = sidecar_path(path), patient.place.site
     write_sidecar(sidecar, patient.schedule, tracer, site, activity_bq=activity_bq, weight_kg=weight_kg)
 
 

@@ -7,13 +7,14 @@ import hashlib
 import json
 from dataclasses import replace
 
-import nibabel
 import numpy as np
 import pytest
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
+from glioframe.artifacts.pet_sidecar import load_pet_sidecar
 from glioframe.core.modality import Modality, Tracer, Unit
+from glioframe.imaging.series import read_series
 from glioframe.imaging.volume import read_label, read_volume
 from glioframe.pet.frames import FrameSchedule
 from glioframe.simulation.dynamic_case import TISSUE_LABELS, simulate_dynamic_case
@@ -86,11 +87,6 @@ def static_mean(series, schedule, window_s):
 def file_hashes(folder):
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def read_frames(path):
-    """The series (t, z, y, x)."""
-    return nibabel.load(path).get_fdata(dtype=np.float32).T
 
 
 def read_table(path):
@@ -253,19 +249,16 @@ def test_files_are_what_the_description_and_the_sidecars_declare(cohort):
     assert sum(flair_present) == 2
     for case in cohort.cases:
         path = cohort.files(case.case_id).channels[2]
-        sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
-        schedule = FrameSchedule(tuple(sidecar["FrameTimesStart"]), tuple(sidecar["FrameDuration"]))
+        sidecar = load_pet_sidecar(path.with_name(path.name.replace(".nii.gz", ".json")))
+        schedule = FrameSchedule(sidecar.frame_start_s, sidecar.frame_duration_s)
         schedule.check(str(path))
-        frames = read_frames(path)
-        assert frames.shape[0] == schedule.num_frames
-        t1c = read_volume(cohort.files(case.case_id).channels[0])
-        assert frames.shape[1:] == t1c.array.shape
-        assert np.array_equal(nibabel.load(path).affine, t1c.geometry.affine)
-        assert (sidecar["TracerName"], sidecar["Units"]) == ("FDOPA", "Bq/mL")
-        assert (sidecar["ImageDecayCorrected"], sidecar["ImageDecayCorrectionTime"]) == (True, 0)
-        assert sidecar["InjectedRadioactivity"] * 1e6 == case.injected_activity_bq
-        assert sidecar["BodyWeight"] == case.weight_kg
-        suv = frames / (case.injected_activity_bq / (case.weight_kg * 1000))
+        series = read_series(path)
+        assert series.array.shape[0] == schedule.num_frames
+        assert series.geometry == read_volume(cohort.files(case.case_id).channels[0]).geometry
+        assert (sidecar.tracer, sidecar.units, sidecar.decay_reference) == (Tracer.FDOPA, Unit.BQ_ML, "injection")
+        assert sidecar.injected_activity_bq == case.injected_activity_bq
+        assert sidecar.body_weight_kg == case.weight_kg
+        suv = series.array / (case.injected_activity_bq / (case.weight_kg * 1000))
         brain = read_label(cohort.folder / "truth" / "maps" / f"{case.case_id}_tissue.nii.gz").array > 0
         assert 0.4 < np.median(static_mean(suv, schedule, (600, 1800))[brain]) < 1.6
 
@@ -297,4 +290,4 @@ def test_another_tracer_question_and_schedule_make_another_cohort(tmp_path):
     assert dataset.description.channels[2].name == "fet"
     # 30 min do not cover the static window of FET.
     assert dataset.description.protocol == ""
-    assert read_frames(dataset.files("sim001").channels[2]).shape[0] == 20
+    assert read_series(dataset.files("sim001").channels[2]).array.shape[0] == 20

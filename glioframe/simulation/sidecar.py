@@ -1,36 +1,20 @@
-"""A dynamic PET as files: one four-dimensional NIfTI and its BIDS-PET sidecar."""
+"""The BIDS-PET sidecar of a simulated PET."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-import nibabel
-import numpy as np
-from isal import igzip
-
-from glioframe.core.files import write_bytes_atomically, write_text_atomically
+from glioframe.core.files import write_text_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from glioframe.core.geometry import Geometry
     from glioframe.core.modality import Tracer
     from glioframe.pet.frames import FrameSchedule
-    from glioframe.simulation.grid import FloatArray
     from glioframe.simulation.sites import Site
 
-_COMPRESSION_LEVEL = 2
 _BQ_PER_MBQ = 1e6
-
-
-def write_frames(frames: FloatArray, geometry: Geometry, path: Path) -> None:
-    """Writes frames (t, z, y, x) as float32, gzipped; equal frames give equal bytes."""
-    image = nibabel.Nifti1Image(frames.T, np.array(geometry.affine))
-    image.header.set_xyzt_units("mm", "sec")
-    image.set_sform(image.affine, code="scanner")
-    image.set_qform(image.affine, code="scanner")
-    write_bytes_atomically(path, igzip.compress(image.to_bytes(), _COMPRESSION_LEVEL, mtime=0))
 
 
 def write_sidecar(
