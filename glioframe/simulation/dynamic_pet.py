@@ -80,7 +80,8 @@ def scan_dynamic_pet(
     brain: BoolArray,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """The decay-corrected image of each frame, SUV (t, z, y, x), cut to where the brain was at the start."""
+    """The decay-corrected image of each frame, SUV (t, z, y, x), cut to where brain and sinus were at the start."""
+    shown = brain | (physiology.blood > 0.5)  # noqa: PLR2004 - more than half of the voxel
     series = np.empty((schedule.num_frames, *grid.shape_zyx), np.float32)
     level = noise_level_of(scanner, physiology.tracer)
     unit_sigma = noise_sigma(np.ones(schedule.num_frames), schedule, half_life_s=HALF_LIFE_S["F18"], level=level)
@@ -89,7 +90,7 @@ def scan_dynamic_pet(
         frame = ndimage.gaussian_filter(frame, scanner.blur_mm * _SD_PER_FWHM / grid.spacing_mm)
         activity = np.maximum(frame, _EMPTY_VOXEL_PART * frame[brain].mean())
         frame += np.float32(unit_sigma[index]) * np.sqrt(activity) * smooth_field(rng, grid, scale_mm=_NOISE_SCALE_MM)
-        series[index] = np.where(brain, np.maximum(frame, 0), 0)
+        series[index] = np.where(shown, np.maximum(frame, 0), 0)
     return series
 
 

@@ -65,6 +65,7 @@ class Physiology:
         input_scale: Height of the patient's plasma curve over the population's.
         normal: Rate constants of all tissues but the tumor.
         fractions: Of every tissue in each voxel (z, y, x); they sum to 1 inside the brain.
+        blood: Fraction of each voxel outside the brain that is venous blood, (z, y, x).
         tumor_voxels: (z, y, x), where there is living tumor; n of them.
         tumor_constants: K1, k2, k3, k4 and blood fraction of the tumor in these voxels, (5, n).
     """
@@ -73,6 +74,7 @@ class Physiology:
     input_scale: float
     normal: Mapping[Tissue, TissueKinetics]
     fractions: Mapping[Tissue, FloatArray]
+    blood: FloatArray
     tumor_voxels: BoolArray
     tumor_constants: NDArray[np.float64]
 
@@ -89,8 +91,10 @@ class Physiology:
         input_function = self.input_until(schedule.end_s[-1])
         curves = {tissue: two_tissue_frames(self.normal[tissue], input_function, schedule) for tissue in self.normal}
         tumor = two_tissue_voxels(self.tumor_constants, input_function, schedule)
+        blood = input_function.whole_blood_frames(schedule)
         for index in range(schedule.num_frames):
-            yield self._mixture({tissue: curve[index] for tissue, curve in curves.items()}, tumor[index])
+            tissue = self._mixture({tissue: curve[index] for tissue, curve in curves.items()}, tumor[index])
+            yield tissue + np.float32(blood[index]) * self.blood
 
     def kinetic_maps(self, end_s: float) -> dict[str, FloatArray]:
         """The truth, by name, (z, y, x): means over the tissues of each voxel; 0 outside the brain.
@@ -118,7 +122,7 @@ class Physiology:
         for mid_s, frame in zip(schedule.mid_s, self.frames(schedule), strict=True):
             peak_min[frame > highest] = mid_s / 60
             np.maximum(highest, frame, out=highest)
-        return peak_min
+        return np.where(self.blood > 0, np.float32(0), peak_min)
 
     def _mixture(self, normal: Mapping[Tissue, float], tumor: NDArray[np.floating]) -> FloatArray:
         """The mean over the tissues of each voxel (z, y, x) of a value by tissue and, of tumor, by voxel (n,)."""
@@ -154,6 +158,7 @@ def build_physiology(
         input_scale=variation.input_scale,
         normal=normal,
         fractions=lesion.replace_tissue(anatomy.fractions),
+        blood=anatomy.sinus,
         tumor_voxels=tumor_voxels,
         tumor_constants=constants,
     )

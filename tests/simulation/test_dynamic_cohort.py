@@ -17,6 +17,7 @@ from glioframe.core.modality import Modality, Tracer, Unit
 from glioframe.imaging.series import read_series
 from glioframe.imaging.volume import read_label, read_volume
 from glioframe.pet.frames import FrameSchedule
+from glioframe.pet.image_derived_input import find_vessels
 from glioframe.simulation.dynamic_case import TISSUE_LABELS, simulate_dynamic_case
 from glioframe.simulation.dynamic_cohort import simulate_dynamic_cohort
 from glioframe.simulation.dynamic_pet import Motion, sample_motion, scan_dynamic_pet
@@ -234,6 +235,20 @@ def test_kinetic_maps_hold_the_tables_constants_in_pure_voxels(cases):
         assert np.allclose(maps["k2_per_min"][mask], row.k2, rtol=2e-3)
         assert np.allclose(maps["vt_ml_cm3"][mask], row.K1 / row.k2 * (1 + row.k3 / row.k4), rtol=2e-3)
     assert not any(values[~case.anatomy.brain].any() for values in maps.values())
+
+
+@TRACERS
+def test_the_sinus_holds_blood_outside_the_brain_and_is_found_as_the_hottest_vessel(tracer, cases):
+    case = cases[0][1]
+    _, physiology = average_patient(case, tracer)
+    schedule = SCHEDULES[tracer]
+    assert 3 < physiology.blood.sum() * GRID.voxel_ml < 30
+    assert not physiology.blood[case.anatomy.brain].any()
+    series = scan(physiology, case)
+    vessels = find_vessels(series, schedule, num_voxels=10)
+    assert (physiology.blood[vessels] > 0.9).all()
+    whole_blood = physiology.input_until(schedule.end_s[-1]).whole_blood_frames(schedule)
+    assert np.allclose(series[:, physiology.blood > 0.999], whole_blood[:, None], rtol=1e-3)
 
 
 def test_same_seed_gives_the_same_bytes(cohort, tmp_path):
