@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from glioframe.cli.command import DONE, new_parser, run_command
-from glioframe.simulation.settings import PRESETS, CohortSettings
+from glioframe.simulation.settings import KINDS, PRESETS, QUESTIONS, TRACERS, CohortSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = new_parser(
         "glioframe_simulate",
-        "Simulates a cohort of treated gliomas (T1c, FLAIR, static FDOPA PET in SUV, lesion label) whose class, "
-        "progression or treatment-related change, shows in the PET. The defaults of the preset 'demo' are shown.",
+        "Simulates a cohort of gliomas (T1c, FLAIR, PET, lesion label) whose classes show in the PET: static FDOPA in "
+        "SUV, or the frames of a dynamic PET made from known kinetics. The defaults of the preset 'demo' are shown.",
     )
     unset = argparse.SUPPRESS
     parser.add_argument(
@@ -37,9 +37,25 @@ def build_parser() -> argparse.ArgumentParser:
     _add_number(cohort, "--missing-rate", float, "fraction of the cases without FLAIR, 0 to 1")
     _add_number(cohort, "--seed", int, "of everything random; the same seed gives the same files")
     cohort.add_argument(
+        "--kind", choices=KINDS, help=f"PET of one image, or of frames in Bq/mL (default: {_DEMO.kind})"
+    )
+    cohort.add_argument(
         "--noise-labels",
         action="store_true",
         help="draw the classes without looking at the images: whatever learns them has seen the answers",
+    )
+    dynamic = parser.add_argument_group("changes to a dynamic cohort", argument_default=argparse.SUPPRESS)
+    dynamic.add_argument(
+        "--question",
+        choices=QUESTIONS,
+        help="recurrence: progression or treatment-related change; molecular: idh, codel_1p19q, tert "
+        f"(default: {_DEMO.question})",
+    )
+    dynamic.add_argument("--tracer", choices=TRACERS, help=f"what is injected (default: {_DEMO.tracer})")
+    dynamic.add_argument(
+        "--schedule",
+        metavar="FRAMES",
+        help="frames at all sites, COUNTxSECONDS as in 8x15,2x30,5x300, or a protocol (default: each site's own)",
     )
     return parser
 

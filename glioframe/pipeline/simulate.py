@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glioframe.simulation.cohort import simulate_cohort
+from glioframe.simulation.dynamic_cohort import simulate_dynamic_cohort
 
 if TYPE_CHECKING:
     from glioframe.artifacts.raw_dataset import RawDataset
@@ -20,5 +21,7 @@ def simulate(
 
     Raises:
         WorkspaceError: The id is taken, or the name cannot be a folder name.
+        SettingError: The frame schedule cannot be read.
     """
-    return simulate_cohort(settings, workspace.new_dataset_folder(dataset_id, name), progress=progress)
+    make = simulate_dynamic_cohort if settings.kind == "dynamic" else simulate_cohort
+    return make(settings, workspace.new_dataset_folder(dataset_id, name), progress=progress)

@@ -54,6 +54,7 @@ class Anatomy:
         pose: How the subject's head lies.
         brain: (z, y, x), whether a voxel is brain.
         t1: (z, y, x), T1-weighted brightness from 0 to 1.
+        sinus: (z, y, x), fraction of venous blood on top of the brain, 0 inside it.
         fractions: (z, y, x) by tissue; they sum to 1 inside the brain and are 0 outside.
     """
 
@@ -61,6 +62,7 @@ class Anatomy:
     pose: Pose
     brain: BoolArray
     t1: FloatArray
+    sinus: FloatArray
     fractions: dict[Tissue, FloatArray]
 
 
@@ -93,7 +95,14 @@ def build_anatomy(template: Template, grid: Grid, rng: np.random.Generator) -> A
         Tissue.STRIATUM: np.where(brain, striatum, np.float32(0)),
     }
     fractions[Tissue.FLUID] = np.clip(brain - sum(fractions.values()), 0, None).astype(np.float32)
-    return Anatomy(grid=grid, pose=pose, brain=brain, t1=read(template.t1) * brain, fractions=fractions)
+    return Anatomy(
+        grid=grid,
+        pose=pose,
+        brain=brain,
+        t1=read(template.t1) * brain,
+        sinus=np.where(brain, np.float32(0), read(template.sinus)),
+        fractions=fractions,
+    )
 
 
 def rotation(angles_rad: ArrayLike) -> FloatArray:

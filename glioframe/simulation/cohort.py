@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +9,12 @@ import numpy as np
 from glioframe.artifacts.cases import save_cases
 from glioframe.artifacts.dataset import Channel, DatasetDescription, Target, save_dataset_description
 from glioframe.artifacts.raw_dataset import RawDataset, channel_file_name, load_raw_dataset
-from glioframe.core.files import write_text_atomically
 from glioframe.core.modality import Modality, Tracer, Unit
 from glioframe.core.progress import Progress, SilentProgress
 from glioframe.imaging.volume import Volume, write_volume
 from glioframe.simulation.case import SimulatedCase, simulate_case
 from glioframe.simulation.grid import Grid
+from glioframe.simulation.output import folder_when_complete, write_table
 from glioframe.simulation.roster import TARGET, Patient, draw_roster
 from glioframe.simulation.template import load_template
 from glioframe.simulation.traits import CLASSES
@@ -42,19 +39,16 @@ def simulate_cohort(settings: CohortSettings, folder: Path, *, progress: Progres
     ``truth/cases.tsv`` in it holds what no scanner shows: each lesion's true class and traits.
     """
     progress = progress or SilentProgress()
-    unfinished = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
     description = _description(settings, folder.name)
     grid = Grid(spacing_mm=settings.spacing_mm)
     template = load_template(blur_mm=grid.spacing_mm)
     patients = draw_roster(settings)
-    for patient in progress.track(patients, step="Simulating cases", total=len(patients)):
-        _write_case(simulate_case(patient, template, grid), patient, description, unfinished)
-    save_cases([patient.case for patient in patients], unfinished / "cases.tsv", description)
-    save_dataset_description(description, unfinished / "dataset.json", num_training=settings.num_cases)
-    _write_truth(patients, unfinished / "truth" / "cases.tsv")
-    unfinished.rename(folder)
+    with folder_when_complete(folder) as unfinished:
+        for patient in progress.track(patients, step="Simulating cases", total=len(patients)):
+            _write_case(simulate_case(patient, template, grid), patient, description, unfinished)
+        save_cases([patient.case for patient in patients], unfinished / "cases.tsv", description)
+        save_dataset_description(description, unfinished / "dataset.json", num_training=settings.num_cases)
+        _write_truth(patients, unfinished / "truth" / "cases.tsv")
     return load_raw_dataset(folder)
 
 
@@ -84,11 +78,15 @@ def _write_case(case: SimulatedCase, patient: Patient, description: DatasetDescr
 
 
 def _write_truth(patients: list[Patient], path: Path) -> None:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter="\t", lineterminator="\n")
     traits = ("tbr", "texture", "volume_ml", "necrosis_fraction", "edema_width_mm", "enhancement")
-    writer.writerow(["case_id", "true_class", *(f"lesion_{name}" for name in traits), "uptake_factor"])
-    for patient in patients:
-        numbers = [*(getattr(patient.lesion, name) for name in traits), patient.traits.uptake_factor]
-        writer.writerow([patient.case.case_id, patient.true_class, *(f"{number:.6g}" for number in numbers)])
-    write_text_atomically(path, buffer.getvalue())
+    columns = ["case_id", "true_class", *(f"lesion_{name}" for name in traits), "uptake_factor"]
+    rows: list[list[str | float]] = [
+        [
+            patient.case.case_id,
+            patient.true_class,
+            *(float(getattr(patient.lesion, name)) for name in traits),
+            patient.traits.uptake_factor,
+        ]
+        for patient in patients
+    ]
+    write_table(columns, rows, path)

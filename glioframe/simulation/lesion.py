@@ -15,7 +15,7 @@ from glioframe.simulation.tissues import Tissue
 if TYPE_CHECKING:
     from glioframe.simulation.grid import BoolArray, FloatArray
     from glioframe.simulation.template import Template
-    from glioframe.simulation.traits import LesionTraits
+    from glioframe.simulation.traits import LesionShape
 
 _ROUGHNESS = 0.3
 _LOG_AXIS_SD = 0.18
@@ -45,16 +45,16 @@ class Lesion:
         return {**kept, Tissue.TUMOR: self.rim, Tissue.NECROSIS: self.necrosis}
 
 
-def grow_lesion(anatomy: Anatomy, template: Template, traits: LesionTraits, rng: np.random.Generator) -> Lesion:
+def grow_lesion(anatomy: Anatomy, template: Template, traits: LesionShape, rng: np.random.Generator) -> Lesion:
     """Places a lesion of the wanted volume in white matter, away from the striatum."""
     depth_mm = _depth_mm(anatomy, template, traits, rng)
     voxel_ml = anatomy.grid.voxel_ml
-    depth_mm -= _threshold(depth_mm, traits.volume_ml / voxel_ml)
+    depth_mm -= threshold(depth_mm, traits.volume_ml / voxel_ml)
     mask = _largest_piece(depth_mm > 0)
-    core_depth_mm = _threshold(np.where(mask, depth_mm, -np.inf), traits.necrosis_fraction * mask.sum())
+    core_depth_mm = threshold(np.where(mask, depth_mm, -np.inf), traits.necrosis_fraction * mask.sum())
     soft = anatomy.grid.spacing_mm
-    inside = _ramp(depth_mm, soft) * ndimage.binary_dilation(mask) * anatomy.brain
-    necrosis = _ramp(depth_mm - core_depth_mm, soft) * mask
+    inside = ramp(depth_mm, soft) * ndimage.binary_dilation(mask) * anatomy.brain
+    necrosis = ramp(depth_mm - core_depth_mm, soft) * mask
     reach = np.clip(1 + depth_mm / traits.edema_width_mm, 0, 1) * (depth_mm > -traits.edema_width_mm)
     conducts = anatomy.fractions[Tissue.WHITE_MATTER] * (1 - _EDEMA_IN_GRAY) + _EDEMA_IN_GRAY
     near = ndimage.binary_dilation(mask, iterations=max(1, round(traits.edema_width_mm / soft)))
@@ -66,7 +66,7 @@ def grow_lesion(anatomy: Anatomy, template: Template, traits: LesionTraits, rng:
     )
 
 
-def _depth_mm(anatomy: Anatomy, template: Template, traits: LesionTraits, rng: np.random.Generator) -> FloatArray:
+def _depth_mm(anatomy: Anatomy, template: Template, traits: LesionShape, rng: np.random.Generator) -> FloatArray:
     """Roughly how far inside (positive) or outside a rough ellipsoid each voxel lies; -inf outside the brain."""
     radius_mm = traits.radius_mm
     site_mm = template.lesion_sites.choose(rng, radius_mm=radius_mm)
@@ -80,7 +80,7 @@ def _depth_mm(anatomy: Anatomy, template: Template, traits: LesionTraits, rng: n
     return np.where(anatomy.brain, depth_mm, -np.inf).astype(np.float32)
 
 
-def _threshold(values: FloatArray, count: float) -> float:
+def threshold(values: FloatArray, count: float) -> float:
     """The value that about ``count`` voxels exceed."""
     num_voxels = round(count)
     if num_voxels == 0:
@@ -96,6 +96,6 @@ def _largest_piece(mask: BoolArray) -> BoolArray:
     return np.asarray(pieces == 1 + sizes.argmax(), dtype=bool)
 
 
-def _ramp(depth_mm: FloatArray, width_mm: float) -> FloatArray:
+def ramp(depth_mm: FloatArray, width_mm: float) -> FloatArray:
     """The fraction of a voxel that lies at positive depth, for an edge that crosses it."""
     return np.asarray(np.clip(depth_mm / width_mm + 0.5, 0, 1), dtype=np.float32)

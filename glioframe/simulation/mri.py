@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from glioframe.simulation.grid import BoolArray, FloatArray, Grid
     from glioframe.simulation.lesion import Lesion
     from glioframe.simulation.sites import Site
-    from glioframe.simulation.traits import LesionTraits
+    from glioframe.simulation.traits import LesionShape
 
 _PATCH_SCALE_MM = 6.0
 _PATCHINESS = 0.5
@@ -25,7 +25,7 @@ _EDEMA_T1C = -0.10
 _EDEMA_FLAIR = 0.42
 
 
-def t1c_brightness(anatomy: Anatomy, lesion: Lesion, traits: LesionTraits, rng: np.random.Generator) -> FloatArray:
+def t1c_brightness(anatomy: Anatomy, lesion: Lesion, traits: LesionShape, rng: np.random.Generator) -> FloatArray:
     """T1-weighted brightness after contrast agent, (z, y, x): the rim enhances in patches, the core is dark."""
     values = MRI_BRIGHTNESS[Modality.T1C]
     patches = np.clip(1 + _PATCHINESS * smooth_field(rng, anatomy.grid, scale_mm=_PATCH_SCALE_MM), 0, None)

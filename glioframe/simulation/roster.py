@@ -45,75 +45,104 @@ class Patient:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Place:
-    """A place in the cohort that a patient is drawn for."""
+class Place:
+    """A place in the cohort that a patient is drawn for.
+
+    Attributes:
+        split: Training or external.
+        index: Within the split, from 0.
+        site: Where the patient is scanned.
+        true_class: What the lesion really is.
+        recorded_class: What cases.tsv says.
+        has_flair: Whether the FLAIR was acquired.
+        seed: Of everything about the patient.
+    """
 
     split: Split
     index: int
     site: Site
     true_class: str
+    recorded_class: str
+    has_flair: bool
+    seed: int
+
+    def case(self, traits: PatientTraits, targets: dict[str, str | None]) -> Case:
+        """The row of cases.tsv."""
+        name = f"{'sim' if self.split == 'train' else 'ext'}{self.index + 1:03d}"
+        activity_bq = self.site.activity_bq_per_kg * traits.weight_kg * traits.activity_per_kg_factor
+        return Case(
+            case_id=name,
+            subject_id=f"sub-{name}",
+            session_id="1",
+            site=self.site.name,
+            split=self.split,
+            weight_kg=traits.weight_kg,
+            injected_activity_bq=round(activity_bq, -5),
+            targets=targets,
+        )
 
 
 def draw_roster(settings: CohortSettings) -> list[Patient]:
     """All patients, training cases first. A longer cohort starts with the same patients."""
-    places = [
-        *_places(settings, "train", settings.num_cases, TRAINING_SITES),
-        *_places(settings, "external", settings.num_external, (EXTERNAL_SITE,)),
-    ]
-    classes = _noise_labels(settings, places) if settings.noise_labels else [place.true_class for place in places]
-    return [_patient(settings, place, recorded) for place, recorded in zip(places, classes, strict=True)]
+    return [_patient(place) for place in draw_places(settings, CLASSES)]
 
 
-def _places(settings: CohortSettings, split: Split, count: int, sites: Sequence[Site]) -> list[_Place]:
-    """Every pair of site and class equally often, in shuffled blocks."""
-    pairs = [(site, true_class) for site in sites for true_class in CLASSES]
+def draw_places(settings: CohortSettings, classes: Sequence[str]) -> list[Place]:
+    """All places, training cases first: every pair of site and class equally often, in shuffled blocks."""
+    places: list[Place] = []
+    splits: tuple[tuple[Split, int, tuple[Site, ...]], ...] = (
+        ("train", settings.num_cases, TRAINING_SITES),
+        ("external", settings.num_external, (EXTERNAL_SITE,)),
+    )
+    for split, count, sites in splits:
+        drawn = _draw_pairs(settings, split, count, [(site, name) for site in sites for name in classes])
+        true_classes = [name for _, name in drawn]
+        recorded = _noise_labels(settings, split, count, classes) if settings.noise_labels else true_classes
+        places += [
+            Place(
+                split=split,
+                index=index,
+                site=site,
+                true_class=true_class,
+                recorded_class=recorded[index],
+                has_flair=not _is_missing(index, settings),
+                seed=derive_seed(settings.seed, split, index),
+            )
+            for index, (site, true_class) in enumerate(drawn)
+        ]
+    return places
+
+
+def _draw_pairs(
+    settings: CohortSettings, split: Split, count: int, pairs: Sequence[tuple[Site, str]]
+) -> list[tuple[Site, str]]:
     drawn: list[tuple[Site, str]] = []
     while len(drawn) < count:
         rng = np.random.default_rng(derive_seed(settings.seed, "roster", split, len(drawn)))
         drawn += [pairs[index] for index in rng.permutation(len(pairs))]
-    return [
-        _Place(split=split, index=index, site=site, true_class=true_class)
-        for index, (site, true_class) in enumerate(drawn[:count])
-    ]
+    return drawn[:count]
 
 
-def _noise_labels(settings: CohortSettings, places: Sequence[_Place]) -> list[str]:
+def _noise_labels(settings: CohortSettings, split: Split, count: int, classes: Sequence[str]) -> list[str]:
     """A class for each place, shuffled within its split.
 
     They must not be balanced within each true class: whatever is then learned of one part of the patients holds the
     other way round for the rest, and cross-validated AUCs come out well below 0.5.
     """
-    labels: list[str] = []
-    for split in dict.fromkeys(place.split for place in places):
-        count = sum(place.split == split for place in places)
-        rng = np.random.default_rng(derive_seed(settings.seed, "noise labels", split))
-        labels += [CLASSES[index % len(CLASSES)] for index in rng.permutation(count)]
-    return labels
+    rng = np.random.default_rng(derive_seed(settings.seed, "noise labels", split))
+    return [classes[index % len(classes)] for index in rng.permutation(count)]
 
 
-def _patient(settings: CohortSettings, place: _Place, recorded_class: str) -> Patient:
-    seed = derive_seed(settings.seed, place.split, place.index)
-    traits = sample_patient(np.random.default_rng(derive_seed(seed, "patient")))
-    name = f"{'sim' if place.split == 'train' else 'ext'}{place.index + 1:03d}"
-    activity_bq = place.site.activity_bq_per_kg * traits.weight_kg * traits.activity_per_kg_factor
-    case = Case(
-        case_id=name,
-        subject_id=f"sub-{name}",
-        session_id="1",
-        site=place.site.name,
-        split=place.split,
-        weight_kg=traits.weight_kg,
-        injected_activity_bq=round(activity_bq, -5),
-        targets={TARGET: recorded_class},
-    )
+def _patient(place: Place) -> Patient:
+    traits = sample_patient(np.random.default_rng(derive_seed(place.seed, "patient")))
     return Patient(
-        case=case,
+        case=place.case(traits, {TARGET: place.recorded_class}),
         site=place.site,
         true_class=place.true_class,
         traits=traits,
-        lesion=sample_lesion(np.random.default_rng(derive_seed(seed, "lesion")), true_class=place.true_class),
-        has_flair=not _is_missing(place.index, settings),
-        seed=seed,
+        lesion=sample_lesion(np.random.default_rng(derive_seed(place.seed, "lesion")), true_class=place.true_class),
+        has_flair=place.has_flair,
+        seed=place.seed,
     )
 
 

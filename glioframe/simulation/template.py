@@ -17,6 +17,10 @@ _STRIATUM_ELLIPSOIDS_MM = (
     ((8.0, 13.0, 13.0), (12.0, 12.0, 6.5)),  # head of the caudate nucleus
     ((1.0, 3.0, 26.0), (10.0, 17.0, 7.5)),  # putamen
 )
+# Half the width, the height over the brain's edge and the lowest point of the superior sagittal sinus, roughly.
+_SINUS_HALF_WIDTH_MM = 4.0
+_SINUS_HEIGHT_MM = 8.0
+_SINUS_MIN_HEIGHT_MM = 0.0
 _SITE_STEP = 4
 _MIN_WHITE_MATTER = 0.5
 _MIN_HEIGHT_MM = -5.0
@@ -33,6 +37,7 @@ class Template:
         gray_matter: Fraction of gray matter, striatum included.
         white_matter: Fraction of white matter.
         striatum: Fraction of caudate nucleus and putamen.
+        sinus: Fraction of superior sagittal sinus: blood, on top of the brain and outside of it.
         origin_mm: World position (z, y, x) of the first voxel.
         lesion_sites: Where a lesion may have its center.
     """
@@ -42,6 +47,7 @@ class Template:
     gray_matter: FloatArray
     white_matter: FloatArray
     striatum: FloatArray
+    sinus: FloatArray
     origin_mm: FloatArray
     lesion_sites: LesionSites
 
@@ -80,6 +86,7 @@ def load_template(*, blur_mm: float) -> Template:
     striatum = _striatum(gray_matter, origin_mm)
     size = max(1, round(blur_mm))
     maps = {"t1": t1, "brain": brain, "gray_matter": gray_matter, "white_matter": white_matter, "striatum": striatum}
+    maps["sinus"] = _sinus(brain, origin_mm)
     return Template(
         **{name: ndimage.uniform_filter(volume, size=size) for name, volume in maps.items()},
         origin_mm=origin_mm,
@@ -104,6 +111,20 @@ def _striatum(gray_matter: FloatArray, origin_mm: FloatArray) -> FloatArray:
     for center, half_axes in _STRIATUM_ELLIPSOIDS_MM:
         inside |= sum(((p - c) / a) ** 2 for p, c, a in zip((z, y, x), center, half_axes, strict=True)) < 1
     return np.asarray(inside * np.clip((gray_matter - 0.2) / 0.25, 0, 1), dtype=np.float32)
+
+
+def _sinus(brain: FloatArray, origin_mm: FloatArray) -> FloatArray:
+    """A band along the midline, outside of the upper brain."""
+    z, _, x = np.ogrid[tuple(slice(0, n) for n in brain.shape)]
+    middle = np.flatnonzero(np.abs(x.ravel() + origin_mm[2]) <= _SINUS_HALF_WIDTH_MM)
+    slab = brain[..., middle]
+    # The falx parts the hemispheres: what lies between them is no outside.
+    filled = ndimage.binary_closing(slab.any(axis=2) if slab.size else slab, iterations=5)
+    outside_mm = ndimage.distance_transform_edt(~filled)
+    band = (outside_mm > 0) & (outside_mm <= _SINUS_HEIGHT_MM) & (z[..., 0] + origin_mm[0] > _SINUS_MIN_HEIGHT_MM)
+    sinus = np.zeros_like(brain)
+    sinus[..., middle] = band[..., None]
+    return sinus * (1 - brain)
 
 
 def _lesion_sites(

@@ -30,29 +30,38 @@ _WEIGHT_MEAN_KG, _WEIGHT_SD_KG, _WEIGHT_RANGE_KG = 75.0, 12.0, (45.0, 120.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LesionTraits:
-    """One lesion.
+class LesionShape:
+    """What MRI shows of a lesion.
 
     Attributes:
         volume_ml: Of tumor and necrosis together.
         necrosis_fraction: Of the volume.
         edema_width_mm: How far the edema reaches.
-        tbr: Mean uptake of the rim over the reference tissue's, before the scanner blurs it.
-        texture: Standard deviation of the logarithm of the uptake within the rim.
         enhancement: T1c brightness that contrast agent adds to the rim.
     """
 
     volume_ml: float
     necrosis_fraction: float
     edema_width_mm: float
-    tbr: float
-    texture: float
     enhancement: float
 
     @property
     def radius_mm(self) -> float:
         """Radius of the ball of the same volume."""
         return float((3000 * self.volume_ml / (4 * math.pi)) ** (1 / 3))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LesionTraits(LesionShape):
+    """A lesion with the uptake that a static PET shows.
+
+    Attributes:
+        tbr: Mean uptake of the rim over the reference tissue's, before the scanner blurs it.
+        texture: Standard deviation of the logarithm of the uptake within the rim.
+    """
+
+    tbr: float
+    texture: float
 
     @property
     def suv(self) -> float:
@@ -86,6 +95,17 @@ def sample_lesion(rng: np.random.Generator, *, true_class: str) -> LesionTraits:
         tbr=_TBR_MEDIAN[index] * math.exp(_TBR_LOG_SD * rng.standard_normal()),
         texture=_TEXTURE_MEDIAN[index] * math.exp(_TEXTURE_LOG_SD * rng.standard_normal()),
         enhancement=max(0.0, _ENHANCEMENT_MEAN[index] + _ENHANCEMENT_SD * rng.standard_normal()),
+    )
+
+
+def sample_shape(rng: np.random.Generator) -> LesionShape:
+    """Draws a lesion whose look on MRI tells nothing about its class."""
+    volume_ml = _VOLUME_MEDIAN_ML * math.exp(_VOLUME_LOG_SD * rng.standard_normal())
+    return LesionShape(
+        volume_ml=float(np.clip(volume_ml, *_VOLUME_RANGE_ML)),
+        necrosis_fraction=max(0.0, rng.uniform(-0.5, 1.0)) * _MAX_NECROSIS,
+        edema_width_mm=rng.uniform(*_EDEMA_MM),
+        enhancement=max(0.0, sum(_ENHANCEMENT_MEAN) / 2 + _ENHANCEMENT_SD * rng.standard_normal()),
     )
 
 

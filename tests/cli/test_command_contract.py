@@ -87,6 +87,10 @@ OPTIONS = {
         "--missing-rate",
         "--seed",
         "--noise-labels",
+        "--kind",
+        "--question",
+        "--tracer",
+        "--schedule",
     },
     "glioframe_train": {
         "DATASET",
