@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from glioframe.core.errors import TrainingError
+from glioframe.core.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +18,13 @@ _MB = 1e6
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device called ``name``.
+    """The device called ``name``; ``auto`` is the first CUDA device, or the CPU where there is none.
 
     Raises:
-        TrainingError: The name is unknown, or this machine has no such device.
+        SettingError: The name is unknown, or this machine has no such device.
     """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -63,10 +65,10 @@ def peak_memory_mb(device: torch.device) -> float:
     return peak / _MB if sys.platform == "darwin" else peak * 1024 / _MB  # bytes on macOS, KiB elsewhere
 
 
-def _no_device(name: str) -> TrainingError:
-    return TrainingError(
+def _no_device(name: str) -> SettingError:
+    return SettingError(
         f"--device {name}",
         expected="a device of this machine",
         found="none of that name",
-        fix="Pass --device cpu, or see glioframe_info for what is here",
+        fix="Use --device auto, or cpu; glioframe_info shows what is here",
     )

@@ -56,18 +56,35 @@ def train_fold(task: GradientTask[Any], run: Run[Any], *, loader_threads: int | 
         loader_threads: Threads that read patches; None for a number that suits the machine. Changes no result.
 
     Raises:
+        SettingError: This machine has no such device.
         TrainingError: It cannot start, resume or go on.
         KeyboardInterrupt: SIGINT or SIGTERM came; the last step is saved.
     """
     device = resolve_device(run.device)
-    with reproducible(device), watched_signals() as interruption:
+    with reproducible(device), watched_signals() as interruption, _told_what_to_lower(run):
         training = _FoldTraining(task, run, device)
         if run.resume and training.is_finished():
             run.progress.note(f"fold {run.fold}: already trained.")
             return
         training.begin()
         training.descend(interruption, loader_threads or min(_MOST_LOADER_THREADS, os.cpu_count() or 1))
+        interruption.obey()
         training.finish()
+
+
+@contextlib.contextmanager
+def _told_what_to_lower(run: Run[Any]) -> Iterator[None]:
+    """Turns a device that is out of memory into an error that a user can mend."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            run.folder,
+            expected=f"a training that fits into the memory of {run.device}",
+            found=str(error).partition(". ")[0],
+            fix=f"Lower plan.batch_size, now {run.configuration.batch_size}, with --set, plan again with a smaller "
+            "--gpu-memory, or end what else uses the device",
+        ) from error
 
 
 class _FoldTraining:

@@ -24,16 +24,24 @@ class Interruption:
     def __init__(self) -> None:
         self.requested = False
 
-    def handle(self, number: int, frame: FrameType | None) -> None:
-        """Notes the first signal; a second one interrupts at once."""
+    def obey(self) -> None:
+        """Stops, if somebody asked for it. What is worth keeping must be saved before."""
         if self.requested:
             raise KeyboardInterrupt
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Notes the first signal; a second one interrupts at once."""
+        self.obey()
         self.requested = True
 
 
 @contextlib.contextmanager
 def watched_signals() -> Iterator[Interruption]:
-    """Within it, SIGINT and SIGTERM ask to stop instead of stopping; in the main thread only, as Python wants it."""
+    """Within it, SIGINT and SIGTERM ask to stop instead of stopping; in the main thread only, as Python wants it.
+
+    Raises:
+        KeyboardInterrupt: On leaving it, if a signal came: what was being done is done, and no more shall begin.
+    """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
@@ -44,3 +52,4 @@ def watched_signals() -> Iterator[Interruption]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    interruption.obey()

@@ -16,6 +16,7 @@ from torch.distributed._tools.mem_tracker import MemTracker
 from torch.nn import functional
 
 from glioframe.networks.classifier import Classifier, build_classifier
+from glioframe.training.optimizer import build_optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,8 @@ def _prepare_step(configuration: Configuration, num_channels: int, num_classes: 
         )
 
     network = build()
-    optimizer = _optimizer(network, training)
+    # As on a GPU, where temporary copies are needed.
+    optimizer = build_optimizer(network, training, foreach=True)
     # The optimizer allocates its state in its first step; the peak is that of a later one.
     for parameter in network.parameters():
         parameter.grad = torch.zeros_like(parameter)
@@ -98,10 +100,3 @@ def _find_gradients(step: _Step, training: TrainingPlan) -> None:
 def _descend(step: _Step, training: TrainingPlan) -> None:
     torch.nn.utils.clip_grad_norm_(step.network.parameters(), training.gradient_clip_norm, foreach=True)
     step.optimizer.step()
-
-
-def _optimizer(network: Classifier, training: TrainingPlan) -> torch.optim.Optimizer:
-    """As on a GPU, where all parameters move in one stroke and need a temporary copy for it."""
-    if training.optimizer == "adamw":
-        return torch.optim.AdamW(network.parameters(), foreach=True)
-    return torch.optim.SGD(network.parameters(), lr=training.learning_rate, momentum=0.99, nesterov=True, foreach=True)

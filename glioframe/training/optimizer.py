@@ -15,8 +15,15 @@ _MOMENTUM = 0.99
 """As in nnU-Net."""
 
 
-def build_optimizer(network: nn.Module, plan: TrainingPlan) -> torch.optim.Optimizer:
-    """AdamW or SGD with Nesterov momentum; norms and biases (all vectors) are not decayed towards zero."""
+def build_optimizer(network: nn.Module, plan: TrainingPlan, *, foreach: bool | None = None) -> torch.optim.Optimizer:
+    """AdamW or SGD with Nesterov momentum; norms and biases (all vectors) are not decayed towards zero.
+
+    Args:
+        network: Whose parameters are trained.
+        plan: Of the training.
+        foreach: Whether all parameters of a group move in one stroke, which needs temporary copies; None for torch's
+            own choice, which is to do so on a GPU.
+    """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [
         {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": plan.weight_decay},
@@ -24,8 +31,8 @@ def build_optimizer(network: nn.Module, plan: TrainingPlan) -> torch.optim.Optim
     ]
     groups = [group for group in groups if group["params"]]
     if plan.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=plan.learning_rate)
-    return torch.optim.SGD(groups, lr=plan.learning_rate, momentum=_MOMENTUM, nesterov=True)
+        return torch.optim.AdamW(groups, lr=plan.learning_rate, foreach=foreach)
+    return torch.optim.SGD(groups, lr=plan.learning_rate, momentum=_MOMENTUM, nesterov=True, foreach=foreach)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from glioframe.artifacts.plan import TrainingPlan
-from glioframe.core.errors import TrainingError
+from glioframe.core.errors import SettingError
 from glioframe.training.device import peak_memory_mb, reproducible, resolve_device
 from glioframe.training.ema import AveragedNetwork
 from glioframe.training.optimizer import build_optimizer, set_learning_rate
@@ -94,6 +94,12 @@ def test_sgd_has_nesterov_momentum():
     assert group["momentum"] == 0.99
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_parameters_move_in_one_stroke_where_that_is_asked_for(optimizer):
+    groups = build_optimizer(nn.Linear(2, 2), make_training(optimizer=optimizer), foreach=True).param_groups
+    assert [group["foreach"] for group in groups] == [True, True]
+
+
 def test_the_rate_is_set_for_all_parameters():
     optimizer = build_optimizer(nn.Linear(2, 2), make_training())
     set_learning_rate(optimizer, 0.125)
@@ -120,8 +126,14 @@ def test_bfloat16_is_used_exactly_where_it_is_native_and_needs_no_loss_scaling(m
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:99", "nonsense:1"])
 def test_a_device_that_is_not_there_is_refused(name):
-    with pytest.raises(TrainingError, match=f"--device {name}: expected a device of this machine"):
+    with pytest.raises(SettingError, match=f"--device {name}: expected a device of this machine"):
         resolve_device(name)
+
+
+def test_auto_is_a_cuda_device_where_there_is_one_and_else_the_cpu(monkeypatch):
+    for available, expected in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda available=available: available)
+        assert resolve_device("auto") == torch.device(expected)
 
 
 def test_reproducible_puts_random_state_and_settings_back():

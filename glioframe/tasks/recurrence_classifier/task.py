@@ -82,7 +82,8 @@ class RecurrenceClassifier(GradientTask[Settings]):
         views_VCZYX = mirrored_views(torch.from_numpy(patch), mirror=run.settings.tta).to(run.device)
         presence_VC = torch.tensor([case.properties.channels_present], device=run.device).repeat(len(views_VCZYX), 1)
         logits_VK: Tensor = network(views_VCZYX, presence_VC)
-        members = [tuple(member) for member in logits_VK.double().softmax(1).tolist()]
+        # On the CPU, because Apple's GPUs have no float64.
+        members = [tuple(member) for member in logits_VK.cpu().double().softmax(1).tolist()]
         return CasePrediction(probabilities=mean_probabilities(members), member_probabilities=tuple(members))
 
     def report(self, runs: Sequence[Run[Settings]]) -> Sequence[ReportSection]:
