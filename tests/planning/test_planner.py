@@ -10,7 +10,7 @@ from glioframe.artifacts.json_file import load_json, save_json
 from glioframe.artifacts.plan import Configuration, Plan, TrainingPlan
 from glioframe.core.errors import PlanError
 from glioframe.planning.budget import Budget, load_budget
-from glioframe.planning.field_of_view import median_brain_extent_mm
+from glioframe.planning.field_of_view import COVERED_SHARE, brain_extent_mm
 from glioframe.planning.planner import plan_dataset
 from glioframe.training.memory import predict_peak_memory_gb
 
@@ -75,9 +75,9 @@ def test_the_last_feature_map_is_never_a_single_voxel(cohort, budget):
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
-def test_a_patch_is_never_larger_than_the_padded_median_brain(cohort, budget):
+def test_a_patch_is_never_larger_than_the_padded_95th_percentile_brain(cohort, budget):
     configuration = configuration_of(cohort, budget)
-    brain_mm = median_brain_extent_mm(cohort.cases)
+    brain_mm = brain_extent_mm(cohort.cases, COVERED_SHARE)
     for axis in range(3):
         stride = configuration.network.total_stride[axis]
         brain_vox = math.ceil(brain_mm[axis] / configuration.spacing_mm[axis])
