@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from glioframe.pet.decay import HALF_LIFE_S
+from glioframe.artifacts.pet_sidecar import HALF_LIFE_S
 from glioframe.pet.frames import FrameSchedule
 from glioframe.pet.input_function import population_input
 from glioframe.pet.noise import noise_level, noise_sigma
