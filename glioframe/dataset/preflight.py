@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from joblib import Parallel, delayed
-
 from glioframe.artifacts.preflight import Preflight
 from glioframe.core.files import sha256_of_file
 from glioframe.core.provenance import Provenance
@@ -15,12 +13,14 @@ from glioframe.dataset.duplicate_checks import check_duplicates
 from glioframe.dataset.dynamic_checks import check_protocol
 from glioframe.dataset.file_checks import check_stray_files, find_files
 from glioframe.dataset.findings import in_order
-from glioframe.dataset.table_checks import Tables, check_tables
+from glioframe.dataset.table_checks import check_tables
+from glioframe.imaging.parallel import for_each_case
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
+    from glioframe.artifacts.cases import Case
+    from glioframe.artifacts.dataset import DatasetDescription
     from glioframe.artifacts.raw_dataset import CaseFiles
     from glioframe.core.progress import Progress
 
@@ -32,6 +32,10 @@ def check_dataset(folder: Path, *, num_workers: int, progress: Progress) -> Pref
 
     Each image is read once. ``num_workers`` cases are in memory at a time; of a checked case only its
     findings and a small thumbnail of each channel are kept.
+
+    Raises:
+        SettingError: ``num_workers`` is less than one.
+        DatasetError: A worker was killed.
     """
     tables = check_tables(folder)
     findings = list(tables.findings)
@@ -42,7 +46,14 @@ def check_dataset(folder: Path, *, num_workers: int, progress: Progress) -> Pref
         if tables.complete:  # the files of an illegal row would seem to be strays
             findings += check_stray_files(folder, tables.description, tables.cases)
         findings += check_protocol(folder, tables.description)
-        reports = _check_cases(files, tables, num_workers=num_workers, progress=progress)
+        row_of = {case.case_id: case for case in tables.cases}
+        reports = for_each_case(
+            partial(_check, description=tables.description),
+            [(case_files, row_of[case_files.case_id]) for case_files in files],
+            num_workers=num_workers,
+            progress=progress,
+            step="checking cases",
+        )
         findings += [finding for report in reports for finding in report.findings]
         thumbnails = {report.case_id: report.thumbnails for report in reports}
         channel_names = [channel.name for channel in tables.description.channels]
@@ -57,15 +68,9 @@ def check_dataset(folder: Path, *, num_workers: int, progress: Progress) -> Pref
     )
 
 
-def _check_cases(
-    files: Sequence[CaseFiles], tables: Tables, *, num_workers: int, progress: Progress
-) -> list[CaseReport]:
-    assert tables.description is not None, "without a description no file is known"
-    check = delayed(partial(check_case, description=tables.description))
-    row_of = {case.case_id: case for case in tables.cases}
-    workers = Parallel(n_jobs=min(num_workers, max(len(files), 1)), return_as="generator_unordered")
-    reports = workers(check(case, case=row_of[case.case_id]) for case in files)
-    return sorted(progress.track(reports, step="checking cases", total=len(files)), key=lambda r: r.case_id)
+def _check(case: tuple[CaseFiles, Case], description: DatasetDescription) -> CaseReport:
+    files, row = case
+    return check_case(files, description=description, case=row)
 
 
 def _hashes(folder: Path) -> dict[str, str]:

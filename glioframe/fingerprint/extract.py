@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -17,6 +17,7 @@ from glioframe.core.provenance import Provenance
 from glioframe.core.seeds import derive_seed
 from glioframe.imaging.brain import Mask, bounding_box
 from glioframe.imaging.case_images import CaseImages, read_case
+from glioframe.imaging.parallel import for_each_case
 from glioframe.imaging.resample import resample_label_to
 from glioframe.imaging.volume import Volume
 
@@ -55,7 +56,8 @@ def extract_fingerprint(dataset: RawDataset, *, num_workers: int = 2, progress: 
 
     Raises:
         ImageError: An image cannot be read.
-        DatasetError: A case has no image at all.
+        DatasetError: A case has no image at all, or a worker was killed.
+        SettingError: ``num_workers`` is less than one.
     """
     cases = sorted(dataset.training_cases, key=lambda case: case.case_id)
     findings = _examine_all(dataset, [case.case_id for case in cases], num_workers, progress)
@@ -84,11 +86,8 @@ def extract_fingerprint(dataset: RawDataset, *, num_workers: int = 2, progress: 
 
 def _examine_all(dataset: RawDataset, case_ids: Sequence[str], num_workers: int, progress: Progress) -> list[_Findings]:
     files = [dataset.files(case_id) for case_id in case_ids]
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        results = Parallel(n_jobs=num_workers, return_as="generator")(
-            delayed(_examine)(case_files, dataset.description) for case_files in files
-        )
-        return list(progress.track(results, step="fingerprint", total=len(files)))
+    work = partial(_examine, description=dataset.description)
+    return for_each_case(work, files, num_workers=num_workers, progress=progress, step="fingerprint")
 
 
 def _examine(files: CaseFiles, description: DatasetDescription) -> _Findings:

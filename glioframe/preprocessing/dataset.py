@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from joblib import Parallel, delayed, parallel_config
-
 from glioframe.core.errors import DatasetError, GlioframeError
 from glioframe.core.files import remove_partial_files
+from glioframe.imaging.parallel import for_each_case
 from glioframe.preprocessing.case import preprocess_case_once
 
 if TYPE_CHECKING:
@@ -67,7 +65,8 @@ def preprocess_dataset(
         progress: Where to show how far it is.
 
     Raises:
-        DatasetError: Cases failed; all others are preprocessed nevertheless.
+        SettingError: ``num_workers`` is less than one.
+        DatasetError: Cases failed, and all others are preprocessed nevertheless; or a worker was killed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_partial_files(folder)
@@ -76,29 +75,14 @@ def preprocess_dataset(
     work = partial(
         preprocess_case_once, description=dataset.description, plan=plan, configuration=configuration, folder=folder
     )
-    outcomes = _run(work, files, num_workers=num_workers, progress=progress)
+    outcomes = for_each_case(
+        partial(_attempt, work), files, num_workers=num_workers, progress=progress, step="preprocess"
+    )
     _raise_failures(outcomes)
     return PreprocessingSummary(
         done=tuple(sorted(outcome.case_id for outcome in outcomes if outcome.was_done)),
         skipped=tuple(sorted(outcome.case_id for outcome in outcomes if not outcome.was_done)),
     )
-
-
-def _run(work: Work, files: Sequence[CaseFiles], *, num_workers: int, progress: Progress) -> list[_Outcome]:
-    # loky starts fresh processes instead of forking: a fork of a process with running threads may hang.
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        results = Parallel(n_jobs=num_workers, return_as="generator_unordered")(
-            delayed(_attempt)(work, case_files) for case_files in files
-        )
-        try:
-            return list(progress.track(results, step="preprocess", total=len(files)))
-        except BrokenProcessPool as error:
-            raise DatasetError(
-                "preprocessing",
-                expected="every worker process to finish",
-                found=f"one that was killed, most likely for want of memory ({str(error).splitlines()[0].rstrip('.')})",
-                fix="Run the same command again with fewer workers (-np 1); finished cases are kept",
-            ) from error
 
 
 def _attempt(work: Work, files: CaseFiles) -> _Outcome:
