@@ -93,6 +93,14 @@ def resample_to(volume: Volume, geometry: Geometry, *, order: int = _CUBIC) -> V
     return Volume(_sitk_resample(coarse, geometry, interpolator), geometry)
 
 
+def field_of_view(own: Geometry, geometry: Geometry) -> NDArray[np.bool_]:
+    """Which voxels (z, y, x) of ``geometry`` :func:`resample_to` fills from an image on ``own``; the others stay 0."""
+    coarse = resampled_geometry(own, _averaged_spacing(own, geometry))
+    ones = Volume(np.ones(coarse.shape_vox, dtype=np.uint8), coarse)
+    inside: NDArray[np.bool_] = _sitk_resample(ones, geometry, sitk.sitkNearestNeighbor) > 0
+    return inside
+
+
 def resample_label_to(label: Volume, geometry: Geometry) -> Volume:
     """Nearest-neighbor resampling of label values (or a mask) onto any grid of the same world; 0 outside."""
     if label.geometry.matches(geometry):

@@ -17,7 +17,7 @@ from glioframe.core.files import sha256_of_file, sha256_of_text
 from glioframe.core.provenance import Provenance
 from glioframe.imaging.array_store import save_array
 from glioframe.imaging.case_images import CaseImages, crop, read_case, voxel_index
-from glioframe.imaging.resample import resample, resample_label, resample_to
+from glioframe.imaging.resample import field_of_view, resample, resample_label, resample_to
 from glioframe.preprocessing.normalization import normalize
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-PREPROCESSING_VERSION = 1
+PREPROCESSING_VERSION = 2
 """Raised with every change of this package or of imaging/ that changes a preprocessed case's bytes."""
 
 
@@ -104,9 +104,12 @@ def _network_input(
             cropped = crop(volume, images.box)
             del volume
             values = resample(cropped, brain.geometry.spacing_mm, order=channel.interpolation).array
+            normalize(values, channel.normalization, brain=brain.array, path=path)
         else:
             values = resample_to(volume, brain.geometry, order=channel.interpolation).array
-        normalize(values, channel.normalization, brain=brain.array, path=path)
+            seen = field_of_view(volume.geometry, brain.geometry)
+            normalize(values, channel.normalization, brain=brain.array & seen, path=path)
+            values[~seen] = 0.0  # as an absent channel is: nothing was measured there
         if images.is_skull_stripped and channel.normalization.scheme == "robust_z_score":
             # What was 0 because nothing was there shall be 0, and not some negative number of deviations.
             values[~brain.array] = 0.0

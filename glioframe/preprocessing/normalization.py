@@ -29,12 +29,20 @@ def normalize(values: Array, normalization: Normalization, *, brain: Mask, path:
         normalization: The scheme. ``robust_z_score`` centers on the brain's median and divides by its robust
             standard deviation: unlike mean and standard deviation, they do not follow a large bright tumor.
             ``fixed_scale`` divides by one number and does nothing else, so that a quantity stays a quantity.
-        brain: Where the statistics are taken.
+        brain: Where the statistics are taken: the brain, as far as the image shows it.
         path: The image, for the error.
 
     Raises:
-        ImageError: Half of the brain has one single value, so that there is no spread to divide by.
+        ImageError: The image shows nothing of the brain, or half of the brain has one single value, so that there is
+            no spread to divide by.
     """
+    if not brain.any():
+        raise ImageError(
+            path,
+            expected="an image that shows some of the brain",
+            found="none of it inside of the image's field of view",
+            fix="Check that the case's images share the world space, or remove this one from the case",
+        )
     if normalization.scheme == "fixed_scale":
         values /= np.float32(normalization.scale)
         return

@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from glioframe.core.geometry import Geometry
 from glioframe.imaging.resample import (
+    field_of_view,
     resample,
     resample_label,
     resample_label_to,
@@ -181,3 +182,13 @@ def test_a_mask_on_another_grid_keeps_its_place_and_type():
     result = resample_label_to(Volume(mask, volume.geometry), target)
     assert result.array.dtype == bool
     np.testing.assert_array_equal(result.array, mask.repeat(2, 0).repeat(2, 1).repeat(2, 2))
+
+
+@pytest.mark.parametrize("spacing_zyx", [(1.0, 1.0, 1.0), (0.4, 0.5, 0.3)])
+@pytest.mark.parametrize("order", [1, 3])
+def test_the_field_of_view_is_where_an_image_of_ones_arrives(spacing_zyx, order):
+    ones = make_volume(np.ones((20, 24, 22), dtype=np.float32), spacing_zyx=spacing_zyx)
+    target = make_volume(np.zeros((15, 16, 14), np.float32), spacing_zyx=(1.2, 1.3, 1.1), origin=(-8.0, 17.0, 3.0))
+    inside = field_of_view(ones.geometry, target.geometry)
+    assert 0.01 < inside.mean() < 0.99
+    np.testing.assert_allclose(resample_to(ones, target.geometry, order=order).array, inside, atol=1e-5)

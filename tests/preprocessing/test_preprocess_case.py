@@ -159,6 +159,67 @@ def test_channels_on_their_own_grids_meet_on_the_first_ones(tmp_path):
     np.testing.assert_allclose(second[inside], first[inside], atol=0.01)
 
 
+def make_partly_seen_case(folder, *, first_z=14, size_z=18, suv=False):
+    """Two images of one brain; the second, on a shifted grid, begins only at slice ``first_z``."""
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in (32, 44, 36)), indexing="ij")
+    brain = z**2 + y**2 + x**2 < 0.8
+    texture = 400 + 60 * np.sin(5 * x) + 40 * np.cos(4 * y) + 30 * np.sin(3 * z)
+    whole = (brain * texture).astype(np.float32)
+    affine = make_affine()
+    affine[2, 3] += 4.0 * first_z
+    paths = (folder / "case_0000.nii.gz", folder / "case_0001.nii.gz")
+    save_nifti(whole, paths[0])
+    save_nifti(whole[first_z : first_z + size_z], paths[1], affine)
+    second = CHANNELS[1] if suv else Channel(name="t1n", modality=Modality.T1N)
+    description = replace(DESCRIPTION, grid="per_channel", channels=(CHANNELS[0], second))
+    return CaseFiles(case_id="case", channels=paths), description
+
+
+def seen_and_brain(case, *, first_z=14):
+    """Which voxels lie inside of the second image by a voxel or more, which outside by as much; and the brain."""
+    shape = case.properties.shape_vox
+    world_z = np.array([case.properties.geometry.world_mm((float(z), 0.0, 0.0))[2] for z in range(shape[0])])
+    edge_mm = -60.0 + 4.0 * (first_z - 0.5)
+    return world_z > edge_mm + 4.0, world_z < edge_mm - 0.01
+
+
+def test_what_a_channel_does_not_see_is_zero_and_takes_no_part_in_its_statistics(tmp_path):
+    files, description = make_partly_seen_case(tmp_path / "raw")
+    case = preprocess(files, tmp_path / "out", description=description, spacing_mm=(4.0, 4.0, 4.0))
+    first, second = load_array(case.image_path)
+    seen, unseen = seen_and_brain(case)
+    assert (first[unseen] != 0).mean() > 0.1
+    assert not second[unseen].any()
+    inside = second[~unseen][first[~unseen] != 0]
+    assert np.median(inside) == pytest.approx(0.0, abs=0.02)
+    assert 1.4826 * np.median(np.abs(inside)) == pytest.approx(1.0, abs=0.02)
+    # One and the same texture: where both see it they differ by scale and offset only.
+    both = first[seen] != 0
+    assert np.corrcoef(first[seen][both], second[seen][both])[0, 1] > 0.999
+
+
+def test_a_quantity_stays_a_quantity_where_it_is_seen_and_is_zero_elsewhere(tmp_path):
+    files, description = make_partly_seen_case(tmp_path / "raw", suv=True)
+    plan = make_plan(description, suv_scale=2.0, interpolation=1)
+    case = preprocess(files, tmp_path / "out", description=description, plan=plan, spacing_mm=(4.0, 4.0, 4.0))
+    (z0, z1), (y0, y1), (x0, x1) = case.properties.brain_box_vox
+    raw = nibabel.load(files.channels[0]).get_fdata().T[z0:z1, y0:y1, x0:x1]
+    second = load_array(case.image_path)[1]
+    seen, unseen = seen_and_brain(case)
+    np.testing.assert_allclose(second[seen], raw[seen] / 2.0, rtol=1e-4, atol=1e-3)
+    assert not second[unseen].any()
+
+
+@pytest.mark.parametrize("suv", [True, False])
+def test_a_channel_that_shows_nothing_of_the_brain_is_refused(tmp_path, suv):
+    files, description = make_partly_seen_case(tmp_path / "raw", suv=suv)
+    affine = make_affine()
+    affine[2, 3] += 1000.0
+    save_nifti(np.random.default_rng(0).uniform(1, 2, (8, 44, 36)).astype(np.float32), files.channels[1], affine)
+    with pytest.raises(ImageError, match=r"case_0001.*shows some of the brain.*share the world space"):
+        preprocess(files, tmp_path / "out", description=description)
+
+
 def test_values_that_are_not_finite_are_refused(tmp_path):
     files, (volumes, _) = make_case(tmp_path / "raw")
     volumes[1][3, 4, 5] = np.nan
