@@ -21,6 +21,7 @@ from glioframe.artifacts.plan import (
     Plan,
     TrainingPlan,
 )
+from glioframe.artifacts.training_log import EpochRecord, load_training_log
 from glioframe.imaging.array_store import save_array
 from glioframe.task_api.run import Run
 from glioframe.tasks.recurrence_classifier.settings import Settings
@@ -135,3 +136,19 @@ def make_run(
 def moved(run: Run[Any], name: str, **changes: Any) -> Run[Any]:
     """The same run, to be trained in another folder."""
     return replace(run, folder=run.folder.parent / name, **changes)
+
+
+DEPENDS_ON_MACHINE = ("seconds", "loader_wait_share", "peak_memory_mb")
+
+
+def weights(run) -> bytes:
+    """The bytes of what predicts."""
+    return (run.folder / "checkpoint_final.safetensors").read_bytes()
+
+
+def log(run) -> list[EpochRecord]:
+    """The epochs, but for what depends on the machine."""
+    return [
+        replace(record, **dict.fromkeys(DEPENDS_ON_MACHINE, 0.0))
+        for record in load_training_log(run.folder / "training_log.jsonl")
+    ]

@@ -73,17 +73,17 @@ def read_cases(path: Path, description: DatasetDescription) -> tuple[list[Case],
     if faults:
         return [], faults
     cases: list[Case] = []
-    seen: set[str] = set()
+    line_of: dict[str, int] = {}
     for line, cells in rows:
         try:
             case = _case(path, line, header, cells, description)
         except DatasetError as fault:
             faults.append(fault)
             continue
-        if case.case_id in seen:
-            faults.append(_repeated_case(f"{path}:{line}", case.case_id))
+        if case.case_id in line_of:
+            faults.append(_repeated_case(f"{path}:{line}", case.case_id, line_of[case.case_id]))
             continue
-        seen.add(case.case_id)
+        line_of[case.case_id] = line
         cases.append(case)
     if not cases and not faults:
         faults.append(DatasetError(path, expected="one row per case", found="no row", fix="Add the cases"))
@@ -102,10 +102,12 @@ def load_references(path: Path, description: DatasetDescription) -> dict[str, di
         names = " or ".join(target.name for target in description.targets)
         raise _missing_column(path, f"case_id and a column {names}", header, fix="Add them (tab-separated)")
     references: dict[str, dict[str, str | None]] = {}
+    line_of: dict[str, int] = {}
     for line, cells in rows:
         row = _row(f"{path}:{line}", header, cells)
-        if row["case_id"] in references:
-            raise _repeated_case(f"{path}:{line}", row["case_id"])
+        if row["case_id"] in line_of:
+            raise _repeated_case(f"{path}:{line}", row["case_id"], line_of[row["case_id"]])
+        line_of[row["case_id"]] = line
         references[row["case_id"]] = {
             target.name: _class(f"{path}:{line}", target.name, target.classes, row) for target in targets
         }
@@ -161,7 +163,7 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise DatasetError(
-            path, expected="a table of cases", found="no file", fix="Write it, or correct the path"
+            path, expected="a table of cases", found="no file", fix=f"Write {path.name}, or correct the path"
         ) from None
     except UnicodeDecodeError as error:
         raise DatasetError(
@@ -174,9 +176,12 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     return (lines[0] if lines else []), [(number, cells) for number, cells in enumerate(lines[1:], 2) if any(cells)]
 
 
-def _repeated_case(where: str, case_id: str) -> DatasetError:
+def _repeated_case(where: str, case_id: str, first_line: int) -> DatasetError:
     return DatasetError(
-        where, expected="a new case_id", found=f"{case_id!r} again", fix="Give each session its own case_id"
+        where,
+        expected="a new case_id",
+        found=f"{case_id!r}, as in line {first_line}",
+        fix="Give each session its own case_id",
     )
 
 

@@ -168,7 +168,7 @@ class TestReferences:
             ("case_id\trecurrence\ncase000\tgrowth\n", "growth"),
             ("case\trecurrence\ncase000\tprogression\n", "case_id"),
             ("case_id\tgrade\ncase000\t4\n", "recurrence"),
-            ("case_id\trecurrence\ncase000\t\ncase000\t\n", "again"),
+            ("case_id\trecurrence\ncase000\t\ncase000\t\n", "as in line 2"),
         ],
     )
     def test_a_table_that_does_not_fit_is_one_clear_line(self, run, capsys, table, named):

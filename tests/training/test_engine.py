@@ -1,8 +1,7 @@
 """The engine's promises: it learns, repeats itself, resumes bit by bit, and stays inside its folder."""
 
 import json
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 import torch
 
 from glioframe.artifacts.case import load_preprocessed_case, properties_path
-from glioframe.artifacts.training_log import EpochRecord, load_training_log
 from glioframe.core.errors import PredictionError, TrainingError
 from glioframe.core.progress import SilentProgress
 from glioframe.imaging.array_store import load_array, save_array
@@ -20,10 +18,9 @@ from glioframe.tasks.recurrence_classifier.settings import Settings
 from glioframe.tasks.recurrence_classifier.task import RecurrenceClassifier
 from glioframe.training.engine import train_fold
 from glioframe.training.gradient_task import GradientTask, StepResult
-from training_builders import make_case, make_run, moved
+from training_builders import log, make_case, make_run, moved, weights
 
 TASK = RecurrenceClassifier()
-DEPENDS_ON_MACHINE = ("seconds", "loader_wait_share", "peak_memory_mb")
 
 
 class StopsAfterEpoch(SilentProgress):
@@ -37,17 +34,6 @@ class StopsAfterEpoch(SilentProgress):
             if done == self._epochs:
                 raise KeyboardInterrupt
             yield item
-
-
-def weights(run) -> bytes:
-    return (run.folder / "checkpoint_final.safetensors").read_bytes()
-
-
-def log(run) -> list[EpochRecord]:
-    return [
-        replace(record, **dict.fromkeys(DEPENDS_ON_MACHINE, 0.0))
-        for record in load_training_log(run.folder / "training_log.jsonl")
-    ]
 
 
 def predict(run, case) -> tuple[float, ...]:
@@ -124,82 +110,6 @@ def test_the_random_state_of_the_caller_is_left_alone(tmp_path):
     predict(run, run.val_cases[0])
     assert torch.equal(torch.rand(3), expected)
     assert not torch.are_deterministic_algorithms_enabled()
-
-
-def test_a_signal_ends_training_in_order_and_resuming_is_exact(tmp_path):
-    class SignalsInStep(GradientTask[Settings]):
-        """Sends itself a signal in the third step, in the middle of an epoch."""
-
-        settings_type, description = Settings, ""
-        requirements, predict = RecurrenceClassifier.requirements, RecurrenceClassifier.predict
-        build_network, validation_step = RecurrenceClassifier.build_network, RecurrenceClassifier.validation_step
-        sampling = RecurrenceClassifier.sampling
-        steps = 0
-
-        def training_step(self, run, network, batch):
-            type(self).steps += 1
-            if self.steps == 3:
-                signal.raise_signal(signal.SIGTERM)
-            return TASK.training_step(run, network, batch)
-
-    whole = make_run(tmp_path, iterations_per_epoch=4)
-    stopped = moved(whole, "stopped")
-    TASK.fit(whole)
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt):
-        SignalsInStep().fit(stopped)
-    assert signal.getsignal(signal.SIGTERM) is before
-    assert SignalsInStep.steps == 3
-    TASK.fit(replace(stopped, resume=True))
-    assert weights(stopped) == weights(whole)
-    assert log(stopped) == log(whole)
-
-
-class ActsOut(GradientTask[Settings]):
-    """Learns as its parent does, and calls ``act`` in the second of two steps or in the final evaluation."""
-
-    settings_type, description = Settings, ""
-    requirements, sampling = RecurrenceClassifier.requirements, RecurrenceClassifier.sampling
-    build_network, validation_step = RecurrenceClassifier.build_network, RecurrenceClassifier.validation_step
-
-    def __init__(self, act: Callable[[], None], *, when: str) -> None:
-        self.act, self.when, self.steps = act, when, 0
-
-    def training_step(self, run, network, batch):
-        self.steps += 1
-        if self.when == "last step" and self.steps == 2:
-            self.act()
-        return TASK.training_step(run, network, batch)
-
-    def predict(self, run, case):
-        if self.when == "final evaluation":
-            self.act()
-            self.when = ""
-        return RecurrenceClassifier.predict(self, run, case)
-
-
-@pytest.mark.parametrize("when", ["last step", "final evaluation"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_too_late_to_save_a_step_still_keeps_the_next_fold_from_being_trained(tmp_path, when, number):
-    whole = make_run(tmp_path, epochs=1, inner_fraction=0.25)
-    stopped = moved(whole, "stopped")
-    TASK.fit(whole)
-    with pytest.raises(KeyboardInterrupt):
-        ActsOut(lambda: signal.raise_signal(number), when=when).fit(stopped)
-    TASK.fit(replace(stopped, resume=True))
-    assert weights(stopped) == weights(whole)
-    assert log(stopped) == log(whole)
-    assert TASK.operating_point(stopped) == TASK.operating_point(whole)
-
-
-@pytest.mark.parametrize("when", ["last step", "final evaluation"])
-def test_a_device_out_of_memory_tells_what_to_lower(tmp_path, when):
-    def run_out() -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1.00 GiB free.")
-
-    run = make_run(tmp_path, epochs=1, inner_fraction=0.25)
-    with pytest.raises(TrainingError, match=r"found CUDA out of memory\. Lower plan\.batch_size, now 2.*--gpu-memory"):
-        ActsOut(run_out, when=when).fit(run)
 
 
 def test_two_steps_on_one_repeated_batch_lower_the_loss(tmp_path):
