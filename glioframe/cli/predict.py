@@ -49,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _body(arguments: argparse.Namespace, progress: Progress) -> int:
     from glioframe.core.workspace import Workspace
-    from glioframe.pipeline.environment import resolve_device
     from glioframe.pipeline.predict import PredictionRequest, find_model, predict
+    from glioframe.training.device import resolve_device
 
     model = find_model(
         Workspace.from_environment(),
@@ -66,7 +66,7 @@ def _body(arguments: argparse.Namespace, progress: Progress) -> int:
         labels=arguments.labels,
         cases=arguments.cases,
         folds=arguments.folds,
-        device=resolve_device(arguments.device),
+        device=str(resolve_device(arguments.device)),
     )
     rows = predict(request, progress=progress)
     for row in rows:

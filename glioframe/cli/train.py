@@ -55,9 +55,9 @@ def _fold(text: str) -> tuple[int, ...] | None:
 
 def _body(arguments: argparse.Namespace, progress: Progress) -> int:
     from glioframe.core.workspace import Workspace
-    from glioframe.pipeline.environment import resolve_device
     from glioframe.pipeline.train import train
     from glioframe.pipeline.training import TrainingRequest
+    from glioframe.training.device import resolve_device
 
     request = TrainingRequest(
         dataset=arguments.dataset,
@@ -66,7 +66,7 @@ def _body(arguments: argparse.Namespace, progress: Progress) -> int:
         folds=arguments.fold,
         target=arguments.target,
         overrides=arguments.overrides,
-        device=resolve_device(arguments.device),
+        device=str(resolve_device(arguments.device)),
         resume=arguments.resume,
         overwrite=arguments.overwrite,
     )

@@ -49,30 +49,6 @@ def describe_environment() -> dict[str, str]:
     return environment
 
 
-def resolve_device(choice: str) -> str:
-    """``auto`` becomes ``cuda`` where there is one, else ``cpu``; anything else is checked.
-
-    Raises:
-        SettingError: The device does not exist here.
-    """
-    import torch
-
-    from glioframe.core.errors import SettingError
-
-    if choice == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(1, device=choice)
-    except (RuntimeError, AssertionError) as error:
-        raise SettingError(
-            f"--device {choice}",
-            expected="a device of this machine",
-            found=str(error).splitlines()[0],
-            fix="Use --device auto, or cpu",
-        ) from None
-    return choice
-
-
 def gpu_memory_gb() -> float | None:
     """Memory of the first CUDA device in GB; None without one."""
     import torch
