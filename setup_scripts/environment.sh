@@ -64,12 +64,17 @@ _glioframe_install() {
 }
 
 _glioframe_activate() {
-  local root venv stamp wanted
+  local root venv stamp wanted owner
   root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)" || return 1
   venv="${GLIOFRAME_VENV:-$root/.venv}"
   stamp="$venv/.glioframe-installed"
   wanted="$(cksum <"$root/pyproject.toml") $root"
   if [ ! -x "$venv/bin/python" ] || [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+    owner="$(cut -d ' ' -f 3- "$stamp" 2>/dev/null)"
+    if [ -n "${GLIOFRAME_VENV:-}" ] && [ -n "$owner" ] && [ "$owner" != "$root" ]; then
+      _glioframe_stop "$venv belongs to the checkout $owner. Unset GLIOFRAME_VENV, or name another folder in it."
+      return 1
+    fi
     _glioframe_install "$root" "$venv" || return 1
     echo "$wanted" >"$stamp"
   fi

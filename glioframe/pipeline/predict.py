@@ -17,6 +17,7 @@ from glioframe.evaluation.evaluate import evaluate
 from glioframe.pipeline.model_folder import ModelDescription, ModelFolder
 from glioframe.pipeline.notices import notices_for
 from glioframe.pipeline.predictions import ensemble, prediction_rows
+from glioframe.pipeline.wording import some
 from glioframe.preprocessing.case import preprocess_case
 from glioframe.reporting.report import ReportContent, write_report
 from glioframe.task_api.registry import load_task
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from glioframe.artifacts.case import PreprocessedCase
     from glioframe.artifacts.dataset import DatasetDescription, Target
+    from glioframe.artifacts.plan import Plan
     from glioframe.artifacts.splits import Fold
     from glioframe.core.progress import Progress
     from glioframe.core.workspace import Workspace
@@ -113,6 +115,7 @@ def predict(request: PredictionRequest, *, progress: Progress) -> list[Predictio
     dataset = model.dataset()
     members = _load_ensemble(request, description, dataset, progress)
     files = _find_cases(request.images, request.labels, dataset)
+    _check_labels(request, files, model.plan())
     known = {case.case_id: case for case in load_cases(request.cases, dataset)} if request.cases else {}
     plan = model.plan()
     configuration = plan.configuration(description.configuration)
@@ -124,6 +127,9 @@ def predict(request: PredictionRequest, *, progress: Progress) -> list[Predictio
             case_id=case_files.case_id, subject_id=case_files.case_id, split="external"
         )
         rows += members.predict(case, preprocessed)
+    known_again = sorted({row.case_id for row in rows if row.split == "train"})
+    if known_again:
+        progress.note(f"Trained on, and so predicted only by the fold that held them out: {some(known_again)}.")
     _write(request, rows, dataset, preprocessed_folder)
     return rows
 
@@ -177,9 +183,12 @@ def _load_ensemble(
 
 
 def _find_cases(images: Path, labels: Path | None, dataset: DatasetDescription) -> list[CaseFiles]:
+    for folder in (images, labels):
+        if folder is not None and not folder.is_dir():
+            raise PredictionError(folder, expected="a folder", found="none", fix="Correct the path")
     ending = dataset.file_ending
     tails = {f"_{index:04d}{ending}" for index in range(dataset.num_channels)}
-    names = [path.name for path in images.glob(f"*{ending}")] if images.is_dir() else []
+    names = [path.name for path in images.glob(f"*{ending}")]
     tail_length = len(f"_0000{ending}")
     case_ids = sorted({name[:-tail_length] for name in names if name[-tail_length:] in tails})
     if not case_ids:
@@ -190,6 +199,17 @@ def _find_cases(images: Path, labels: Path | None, dataset: DatasetDescription) 
             fix="Name the files by nnU-Net's rule, or correct -i",
         )
     return [find_case_files(case_id, dataset, images_folder=images, labels_folder=labels) for case_id in case_ids]
+
+
+def _check_labels(request: PredictionRequest, files: Sequence[CaseFiles], plan: Plan) -> None:
+    unlabelled = [case.case_id for case in files if case.label is None]
+    if plan.field_of_view.kind == "lesion_centered" and unlabelled:
+        raise PredictionError(
+            request.labels or request.images,
+            expected="a lesion label for every case, because the model looks at the lesion's surroundings",
+            found=f"none for {some(unlabelled)}",
+            fix="Give the folder that holds the labels, named like CASE.nii.gz, with --labels",
+        )
 
 
 def _write(
@@ -232,7 +252,7 @@ def find_model(workspace: Workspace, *, dataset: str, task: str, configuration: 
             root,
             expected=f"one model of {task} with {configuration}" + (f" for {target}" if target else ""),
             found=", ".join(model.path.name for model in found) or "none",
-            fix="Train it first, or name its target with --target",
+            fix="Train it first, correct the task's name, or name its target with --target",
         )
     return found[0]
 

@@ -9,6 +9,7 @@ from glioframe.artifacts.fingerprint import Fingerprint
 from glioframe.artifacts.json_file import load_json
 from glioframe.artifacts.plan import Plan
 from glioframe.artifacts.splits import Fold, load_splits
+from glioframe.core.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,4 +67,14 @@ class PreprocessedFolder:
 
     def folds(self) -> list[Fold]:
         """Reads the folds."""
+        self._check_planned()
         return load_splits(self.splits_path)
+
+    def _check_planned(self) -> None:
+        if not self.plan_path.is_file():
+            raise WorkspaceError(
+                self.plan_path,
+                expected="a planned and preprocessed dataset",
+                found="no plan",
+                fix="Run glioframe_plan_and_preprocess first",
+            )

@@ -13,6 +13,7 @@ from glioframe.artifacts.splits import check_folds
 from glioframe.core.errors import PlanError, TaskError
 from glioframe.pipeline.model_folder import ModelFolder
 from glioframe.pipeline.preprocessed_folder import PreprocessedFolder
+from glioframe.pipeline.wording import some
 from glioframe.task_api.registry import load_task
 from glioframe.task_api.run import Run
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from glioframe.core.progress import Progress
     from glioframe.core.workspace import Workspace
     from glioframe.task_api.task import Task
-
-_MOST_CASES_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,7 +174,7 @@ def _check_requirements(task: Task[Any], dataset: RawDataset, plan: Plan) -> Non
             raise TaskError(
                 where,
                 expected="a lesion label for every training case, because the field of view is centered on the lesion",
-                found=f"none for {_some(unlabelled)}",
+                found=f"none for {some(unlabelled)}",
                 fix="Add the labels, or set field_of_view to whole_brain in plans.json",
             )
 
@@ -194,8 +193,3 @@ def _check_preprocessed(
                 found=f"{case.case_id} preprocessed with another plan",
                 fix="Run glioframe_plan_and_preprocess --keep-plan",
             )
-
-
-def _some(case_ids: Sequence[str]) -> str:
-    hidden = len(case_ids) - _MOST_CASES_NAMED
-    return ", ".join(case_ids[:_MOST_CASES_NAMED]) + (f" and {hidden} more" if hidden > 0 else "")
