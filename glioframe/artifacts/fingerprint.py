@@ -29,6 +29,22 @@ class IntensityStatistics:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ScheduleFingerprint:
+    """One frame schedule of a dynamic channel.
+
+    Attributes:
+        frame_start_s: When each frame starts, in seconds from injection.
+        frame_duration_s: How long it lasts.
+        num_cases: Training cases with this schedule.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    frame_start_s: tuple[float, ...]
+    frame_duration_s: tuple[float, ...]
+    num_cases: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ChannelFingerprint:
     """One channel over all training cases.
 
@@ -37,6 +53,8 @@ class ChannelFingerprint:
         num_present: Training cases that have it.
         brain: Statistics inside the brain; None when no case has the channel.
         lesion: Statistics inside the lesion; None without labels.
+        schedules: The frame schedules of a dynamic channel, the most frequent first; its statistics are those of the
+            mean over the protocol's static window. Empty for other channels.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -44,6 +62,7 @@ class ChannelFingerprint:
     num_present: int
     brain: IntensityStatistics | None
     lesion: IntensityStatistics | None
+    schedules: tuple[ScheduleFingerprint, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 
 from glioframe.artifacts.dataset import Channel
 from glioframe.artifacts.json_file import STRICT, to_json
+from glioframe.artifacts.protocol import Protocol, Window
 from glioframe.core.errors import PlanError
 from glioframe.core.files import sha256_of_text
 from glioframe.core.geometry import Shape
@@ -19,6 +20,11 @@ Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Ge(0), Le(1)]
 Count = Annotated[int, Ge(1)]
+
+Recipe = Literal["identity", "static_tbr", "static_suv", "time_to_peak_min", "k2_per_min", "vt", "late_slope_per_h"]
+"""How a network channel is made from a raw one: as it is, or as one of the maps of a dynamic PET."""
+KINETIC_RECIPES: tuple[Recipe, ...] = ("time_to_peak_min", "k2_per_min", "vt")
+"""The recipes that fit a kinetic model."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,16 +49,39 @@ class ChannelPlan:
 
     Attributes:
         source: The raw channel that it is made from.
-        recipe: How: ``identity`` takes the raw volume as it is.
+        recipe: How: ``identity`` takes the raw volume as it is; the others are maps of a dynamic PET.
         normalization: Applied after resampling.
         interpolation: Spline order of the resampling, 1 or 3.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     source: Channel
-    recipe: Literal["identity"] = "identity"
+    recipe: Recipe = "identity"
     normalization: Normalization
     interpolation: Literal[1, 3] = 3
+
+    @property
+    def name(self) -> str:
+        """The raw channel's name, with the recipe behind it where there is one: unique in a plan."""
+        return self.source.name if self.recipe == "identity" else f"{self.source.name}_{self.recipe}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DynamicPetPlan:
+    """How the frames of a dynamic PET are read: the protocol, narrowed to what every site's scan covers.
+
+    Attributes:
+        protocol: The whole protocol, so that a model carries it to other hospitals.
+        static_window_s: What the static image is the mean of.
+        slope_window_s: What the late slope is fitted to; None where it is not planned.
+        stop_s: Frames after it are left out, so that maps of a long scan and of a short one compare.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    protocol: Protocol
+    static_window_s: Window
+    slope_window_s: Window | None
+    stop_s: Positive
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,6 +240,8 @@ class Plan:
         plans_name: Part of the result folders' names.
         channels: The network's input channels, in order.
         field_of_view: What a case-level network sees.
+        dynamic_pet: How dynamic PET is read; None for a dataset without.
+        rigid_alignment: Whether frames are corrected for motion, and PET is registered to the first channel, rigidly.
         num_folds: Of the cross-validation.
         gpu_memory_gb: The budget planned for.
         configurations: By name.
@@ -224,6 +255,8 @@ class Plan:
     plans_name: str = "glioframePlans"
     channels: tuple[ChannelPlan, ...]
     field_of_view: FieldOfView
+    dynamic_pet: DynamicPetPlan | None = None
+    rigid_alignment: bool = False
     num_folds: Count = 5
     gpu_memory_gb: Positive
     configurations: dict[str, Configuration]
@@ -260,4 +293,9 @@ def preprocessing_hash(plan: Plan, configuration: Configuration) -> str:
         "channels": content["channels"],
         "spacing_mm": list(configuration.spacing_mm),
     }
+    # Only where they matter: what was preprocessed without them stays valid.
+    if any(channel.recipe != "identity" for channel in plan.channels):
+        relevant["dynamic_pet"] = content["dynamic_pet"]
+    if plan.rigid_alignment:
+        relevant["rigid_alignment"] = True
     return sha256_of_text(json.dumps(relevant, sort_keys=True))

@@ -33,6 +33,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="GPU memory to plan for, in GB; without it, that of the GPU here, or the CPU budget where there is none",
     )
     parser.add_argument(
+        "--protocol",
+        default="",
+        metavar="NAME",
+        help="PET protocol for dynamic PET: a shipped name or the path of your own .json; without it, dataset.json's",
+    )
+    parser.add_argument(
         "-np",
         "--num-processes",
         type=positive_int,
@@ -65,6 +71,7 @@ def _body(arguments: argparse.Namespace, progress: Progress) -> int:
         configurations=arguments.configurations,
         budget=budget_for(memory_gb),
         num_workers=arguments.num_processes,
+        protocol=arguments.protocol,
         keep_plan=arguments.keep_plan,
         preprocess=not arguments.no_preprocessing,
     )

@@ -11,8 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from glioframe.artifacts.fingerprint import CaseFingerprint, ChannelFingerprint, Fingerprint, IntensityStatistics
+from glioframe.artifacts.fingerprint import (
+    CaseFingerprint,
+    ChannelFingerprint,
+    Fingerprint,
+    IntensityStatistics,
+    ScheduleFingerprint,
+)
+from glioframe.artifacts.pet_sidecar import load_pet_sidecar, sidecar_path
 from glioframe.core.files import sha256_of_file
+from glioframe.core.modality import Modality
 from glioframe.core.provenance import Provenance
 from glioframe.core.seeds import derive_seed
 from glioframe.imaging.brain import Mask, bounding_box
@@ -20,15 +28,18 @@ from glioframe.imaging.case_images import CaseImages, read_case
 from glioframe.imaging.parallel import for_each_case
 from glioframe.imaging.resample import resample_label_to
 from glioframe.imaging.volume import Volume
+from glioframe.pet.dynamic_scan import static_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from glioframe.artifacts.dataset import DatasetDescription
+    from glioframe.artifacts.protocol import Protocol
     from glioframe.artifacts.raw_dataset import CaseFiles, RawDataset
     from glioframe.core.progress import Progress
 
 Sample = NDArray[np.float32]
+Schedule = tuple[tuple[float, ...], tuple[float, ...]]
 
 # Voxels drawn per case, channel and region. 20 000 place a percentile to about 0.1 of a percentage point, and a
 # thousand cases of four channels fit into 1 GB.
@@ -39,28 +50,36 @@ _ALL_NEIGHBORS = np.ones((3, 3, 3), dtype=bool)
 
 @dataclass(frozen=True, kw_only=True)
 class _Findings:
-    """What one case adds: its entry, and per channel a sample of its intensities; empty where it has none."""
+    """What one case adds: its entry, and per channel a sample of its intensities; empty where it has none.
+
+    Of a dynamic channel it adds the starts and durations of the frames, too.
+    """
 
     case: CaseFingerprint
     brain: list[Sample]
     lesion: list[Sample]
+    schedules: list[Schedule | None]
 
 
-def extract_fingerprint(dataset: RawDataset, *, num_workers: int = 2, progress: Progress) -> Fingerprint:
+def extract_fingerprint(
+    dataset: RawDataset, *, protocol: Protocol | None = None, num_workers: int = 2, progress: Progress
+) -> Fingerprint:
     """Looks at the training cases in parallel; the result does not depend on their order or on the workers.
 
     Args:
         dataset: Its external cases are not opened.
+        protocol: Over which minutes a dynamic PET is averaged; None for a dataset without.
         num_workers: Processes.
         progress: Where to show how far it is.
 
     Raises:
         ImageError: An image cannot be read.
-        DatasetError: A case has no image at all, or a worker was killed.
+        DatasetError: A case has no image at all, or a dynamic PET and no protocol or sidecar that fits it, or a
+            worker was killed.
         SettingError: ``num_workers`` is less than one.
     """
     cases = sorted(dataset.training_cases, key=lambda case: case.case_id)
-    findings = _examine_all(dataset, [case.case_id for case in cases], num_workers, progress)
+    findings = _examine_all(dataset, [case.case_id for case in cases], protocol, num_workers, progress)
     entries = tuple(finding.case for finding in findings)
     relative_sizes = [np.prod(entry.brain_shape_vox) / np.prod(entry.shape_vox) for entry in entries]
     return Fingerprint(
@@ -84,20 +103,34 @@ def extract_fingerprint(dataset: RawDataset, *, num_workers: int = 2, progress: 
     )
 
 
-def _examine_all(dataset: RawDataset, case_ids: Sequence[str], num_workers: int, progress: Progress) -> list[_Findings]:
+def _examine_all(
+    dataset: RawDataset, case_ids: Sequence[str], protocol: Protocol | None, num_workers: int, progress: Progress
+) -> list[_Findings]:
     files = [dataset.files(case_id) for case_id in case_ids]
-    work = partial(_examine, description=dataset.description)
+    work = partial(_examine, description=dataset.description, protocol=protocol)
     return for_each_case(work, files, num_workers=num_workers, progress=progress, step="fingerprint")
 
 
-def _examine(files: CaseFiles, description: DatasetDescription) -> _Findings:
-    images = read_case(files, description)
+def _examine(files: CaseFiles, description: DatasetDescription, protocol: Protocol | None) -> _Findings:
+    summarize = None if protocol is None else partial(static_image, protocol=protocol)
+    images = read_case(files, description, summarize=summarize)
     lesion = None if images.label is None else Volume(images.label.array > 0, images.reference)
     return _Findings(
         case=_case_entry(files, images, lesion),
         brain=_samples(files.case_id, "brain", images, images.brain),
         lesion=_samples(files.case_id, "lesion", images, lesion),
+        schedules=_schedules(files, description),
     )
+
+
+def _schedules(files: CaseFiles, description: DatasetDescription) -> list[Schedule | None]:
+    """For each declared channel, the starts and durations of its frames; None where it has none."""
+    schedules: list[Schedule | None] = []
+    for path, channel in zip(files.channels, description.channels, strict=True):
+        is_dynamic = path is not None and channel.modality == Modality.PET_DYNAMIC
+        sidecar = load_pet_sidecar(sidecar_path(path)) if path is not None and is_dynamic else None
+        schedules.append(None if sidecar is None else (sidecar.frame_start_s, sidecar.frame_duration_s))
+    return schedules
 
 
 def _case_entry(files: CaseFiles, images: CaseImages, lesion: Volume | None) -> CaseFingerprint:
@@ -153,8 +186,17 @@ def _channels(description: DatasetDescription, findings: Sequence[_Findings]) ->
             num_present=sum(finding.case.channels_present[index] for finding in findings),
             brain=_statistics([finding.brain[index] for finding in findings]),
             lesion=_statistics([finding.lesion[index] for finding in findings]),
+            schedules=_counted_schedules([finding.schedules[index] for finding in findings]),
         )
         for index, channel in enumerate(description.channels)
+    )
+
+
+def _counted_schedules(schedules: Sequence[Schedule | None]) -> tuple[ScheduleFingerprint, ...]:
+    counts = Counter(schedule for schedule in schedules if schedule is not None)
+    return tuple(
+        ScheduleFingerprint(frame_start_s=starts, frame_duration_s=durations, num_cases=number)
+        for (starts, durations), number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     )
 
 

@@ -7,18 +7,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glioframe.core.errors import ImageError
+from glioframe.artifacts.pet_sidecar import load_pet_sidecar, sidecar_path
+from glioframe.core.errors import DatasetError, ImageError
+from glioframe.core.modality import Modality
 from glioframe.imaging.brain import Mask, brain_box, brain_mask, is_skull_stripped
 from glioframe.imaging.resample import resample_label_to
+from glioframe.imaging.series import read_series
 from glioframe.imaging.volume import Volume, affine_from_array, read_label, read_volume
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import Any
 
-    from glioframe.artifacts.dataset import DatasetDescription
+    from numpy.typing import NDArray
+
+    from glioframe.artifacts.dataset import Channel, DatasetDescription
     from glioframe.artifacts.fingerprint import Box
+    from glioframe.artifacts.pet_sidecar import PetSidecar
     from glioframe.artifacts.raw_dataset import CaseFiles
     from glioframe.core.geometry import Geometry
+
+    Summary = Callable[[NDArray[Any], PetSidecar, Channel, Path], NDArray[np.float32]]
+    """A series (t, z, y, x), its sidecar, its channel and its file -> one volume (z, y, x) that stands for it."""
 
 
 @dataclass(kw_only=True)
@@ -26,8 +37,8 @@ class CaseImages:
     """What was read of a case. Not frozen: whoever is done with a channel may drop it, to free its memory.
 
     Attributes:
-        channels: One volume per declared channel; None where the case lacks it. On the reference grid, unless the
-            dataset's grid is ``per_channel``.
+        channels: One volume per declared channel, of a dynamic one its summary; None where the case lacks it. On the
+            reference grid, unless the dataset's grid is ``per_channel``.
         label: Lesion labels on the reference grid; None without.
         brain: The brain (z, y, x) on the reference grid.
         is_skull_stripped: Whether all channels are exactly zero outside of the brain.
@@ -48,14 +59,27 @@ class CaseImages:
         return self.brain.geometry
 
 
-def read_case(files: CaseFiles, description: DatasetDescription) -> CaseImages:
+def read_case(files: CaseFiles, description: DatasetDescription, *, summarize: Summary | None = None) -> CaseImages:
     """Reads all images of a case and finds its brain.
 
+    Args:
+        files: The case's files.
+        description: What they hold.
+        summarize: Makes one volume of a dynamic PET; needed where the dataset has one.
+
     Raises:
+        DatasetError: A dynamic PET without its sidecar, or without ``summarize``, i.e. without a protocol.
         ImageError: A file is unreadable, holds values that are not finite, or lies on another grid where the dataset
             declares one for all channels.
     """
-    channels = [None if path is None else _read_finite(path) for path in files.channels]
+    channels = [
+        None
+        if path is None
+        else _read_dynamic(path, channel, summarize)
+        if channel.modality == Modality.PET_DYNAMIC
+        else _read_finite(path)
+        for path, channel in zip(files.channels, description.channels, strict=True)
+    ]
     present = [volume for volume in channels if volume is not None]
     reference = present[0].geometry
     if description.grid == "shared":
@@ -92,8 +116,24 @@ def voxel_index(geometry: Geometry, world_mm: tuple[float, float, float]) -> tup
     return (float(z), float(y), float(x))
 
 
+def _read_dynamic(path: Path, channel: Channel, summarize: Summary | None) -> Volume:
+    if summarize is None:
+        raise DatasetError(
+            path,
+            expected="a protocol, which says over which minutes a dynamic PET is averaged",
+            found="none",
+            fix='Set "protocol" in dataset.json, or pass --protocol',
+        )
+    series = read_series(path)
+    summary = summarize(series.array, load_pet_sidecar(sidecar_path(path)), channel, path)
+    return _finite(Volume(summary, series.geometry), path)
+
+
 def _read_finite(path: Path) -> Volume:
-    volume = read_volume(path)
+    return _finite(read_volume(path), path)
+
+
+def _finite(volume: Volume, path: Path) -> Volume:
     # The sum is finite only if all values are (or overflow float32, which no image in use does): a tenth of the time.
     if not np.isfinite(volume.array.sum()):
         count = int((~np.isfinite(volume.array)).sum())

@@ -220,9 +220,18 @@ def _averaged_spacing(geometry: Geometry, target: Geometry) -> Spacing:
     return (z, y, x)
 
 
-def _sitk_resample(volume: Volume, geometry: Geometry, interpolator: int) -> Array:
+def sitk_image(volume: Volume) -> Any:  # noqa: ANN401 - SimpleITK is untyped
+    """The volume for SimpleITK, in RAS+ where ITK says LPS+: of two such images, the relation is right."""
     image = sitk.GetImageFromArray(volume.array)
-    _set_grid(image, volume.geometry)
+    origin, direction = _origin_and_direction(volume.geometry)
+    image.SetOrigin(origin)
+    image.SetDirection(direction)
+    image.SetSpacing(volume.geometry.spacing_mm[::-1])
+    return image
+
+
+def _sitk_resample(volume: Volume, geometry: Geometry, interpolator: int) -> Array:
+    image = sitk_image(volume)
     resampler = sitk.ResampleImageFilter()
     resampler.SetNumberOfThreads(1)
     resampler.SetInterpolator(interpolator)
@@ -234,14 +243,6 @@ def _sitk_resample(volume: Volume, geometry: Geometry, interpolator: int) -> Arr
     resampler.SetSize(_shape_xyz(geometry.shape_vox))
     array: Array = sitk.GetArrayFromImage(resampler.Execute(image))
     return array
-
-
-def _set_grid(image: Any, geometry: Geometry) -> None:  # noqa: ANN401 - SimpleITK is untyped
-    """Both images are given in RAS+ where ITK says LPS+; as both are, their relation is right."""
-    origin, direction = _origin_and_direction(geometry)
-    image.SetOrigin(origin)
-    image.SetDirection(direction)
-    image.SetSpacing(geometry.spacing_mm[::-1])
 
 
 def _origin_and_direction(geometry: Geometry) -> tuple[list[float], list[float]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from glioframe.pet.input_function import InputFunction
 
 _STEP_S = 10.0
+_LEAST_UPTAKE = 1e-6  # mL/cm3/min: below it there is no tissue, and blood alone decides
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,7 +59,7 @@ class PeakFinder:
         """The peak of curves ``(n,)`` in seconds, and its derivative by log k2 with blood left out."""
         index, fraction = self.grid.locate(log_k2)
         curves = rows_between(self.response, index, fraction)
-        blood_to_uptake = (vb / np.maximum(uptake, np.finfo(np.float32).tiny)).astype(np.float32)
+        blood_to_uptake = (vb / np.maximum(uptake, _LEAST_UPTAKE)).astype(np.float32)
         curves += blood_to_uptake[:, None] * self.blood
         return _peak_s(curves, self.time_s), self.slope_s[index]
 

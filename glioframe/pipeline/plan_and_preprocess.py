@@ -6,15 +6,18 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from glioframe.artifacts.json_file import load_json, save_json
+from glioframe.artifacts.dataset import load_dataset_description
+from glioframe.artifacts.json_file import load_json, save_json, to_json
 from glioframe.artifacts.plan import Plan, plan_hash
 from glioframe.artifacts.raw_dataset import load_raw_dataset
 from glioframe.artifacts.splits import check_folds, load_splits, save_splits
 from glioframe.core.errors import ArtifactError, DatasetError
 from glioframe.core.files import sha256_of_file, sha256_of_text
+from glioframe.core.modality import Modality
 from glioframe.core.provenance import Provenance
 from glioframe.dataset.splits import make_folds
 from glioframe.fingerprint.extract import extract_fingerprint
+from glioframe.pet.protocol import find_protocol
 from glioframe.pipeline.check import check
 from glioframe.pipeline.preprocessed_folder import PreprocessedFolder
 from glioframe.planning.planner import plan_dataset
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from glioframe.artifacts.fingerprint import Fingerprint
+    from glioframe.artifacts.protocol import Protocol
     from glioframe.artifacts.raw_dataset import RawDataset
     from glioframe.core.progress import Progress
     from glioframe.core.workspace import Workspace
@@ -44,6 +48,7 @@ class PlanningRequest:
         configurations: Names of the configurations to plan and preprocess.
         budget: The memory to plan for.
         num_workers: Cases handled at a time.
+        protocol: Name of a shipped PET protocol or path of one's own; empty for the one that dataset.json names.
         keep_plan: Use ``plans.json`` as it stands, e.g. after editing it by hand.
         preprocess: Whether to go on to preprocessing.
     """
@@ -52,6 +57,7 @@ class PlanningRequest:
     configurations: Sequence[str]
     budget: Budget
     num_workers: int = 2
+    protocol: str = ""
     keep_plan: bool = False
     preprocess: bool = True
 
@@ -66,20 +72,41 @@ def plan_and_preprocess(workspace: Workspace, request: PlanningRequest, *, progr
     name = workspace.dataset_name(request.dataset)
     folder = PreprocessedFolder.of(workspace, name)
     raw_folder = workspace.raw / name
-    raw_hash = _hash_of_folder(raw_folder)
+    protocol = _protocol(raw_folder, request, folder)
+    raw_hash = _hash_of_folder(raw_folder, protocol)
     fingerprint = _known_fingerprint(folder, raw_hash)
     if fingerprint is None:
         _refuse_faulty_dataset(workspace, request, progress)
     dataset = load_raw_dataset(raw_folder)
     if fingerprint is None:
-        fingerprint = extract_fingerprint(dataset, num_workers=request.num_workers, progress=progress)
+        fingerprint = extract_fingerprint(
+            dataset, protocol=protocol, num_workers=request.num_workers, progress=progress
+        )
         fingerprint = replace(fingerprint, provenance=Provenance(command=COMMAND, inputs={_RAW_KEY: raw_hash}))
         save_json(fingerprint, folder.fingerprint_path)
-    plan = folder.plan() if request.keep_plan else _plan(dataset, fingerprint, request, folder, progress)
+    if request.keep_plan:
+        plan = folder.plan()
+    else:
+        plan = _plan(dataset, fingerprint, request, folder, protocol=protocol, progress=progress)
     _write_folds(dataset, plan, folder, progress)
     if request.preprocess:
         _preprocess(dataset, plan, request, folder, progress)
     return plan
+
+
+def _protocol(raw_folder: Path, request: PlanningRequest, folder: PreprocessedFolder) -> Protocol | None:
+    """The protocol of a dataset with dynamic PET: of a plan that is kept, of the request, or of dataset.json."""
+    try:
+        description = load_dataset_description(raw_folder / "dataset.json")
+    except (ArtifactError, DatasetError):
+        return None  # the preflight says what is wrong with it
+    if all(channel.modality != Modality.PET_DYNAMIC for channel in description.channels):
+        return None
+    if request.keep_plan:
+        kept = folder.plan().dynamic_pet
+        return kept.protocol if kept else None
+    name = request.protocol or description.protocol
+    return find_protocol(name) if name else None
 
 
 def _refuse_faulty_dataset(workspace: Workspace, request: PlanningRequest, progress: Progress) -> None:
@@ -109,12 +136,15 @@ def _plan(
     fingerprint: Fingerprint,
     request: PlanningRequest,
     folder: PreprocessedFolder,
+    *,
+    protocol: Protocol | None,
     progress: Progress,
 ) -> Plan:
     plan = plan_dataset(
         fingerprint,
         dataset.description,
         budget=request.budget,
+        protocol=protocol,
         configurations=request.configurations,
         estimate_peak_memory_gb=predict_peak_memory_gb,
     )
@@ -180,8 +210,9 @@ def _preprocess(
         progress.note(f"{name}: {len(summary.done)} cases preprocessed, {len(summary.skipped)} were up to date.")
 
 
-def _hash_of_folder(folder: Path) -> str:
+def _hash_of_folder(folder: Path, protocol: Protocol | None) -> str:
     names = ["dataset.json", "cases.tsv"]
     images = sorted([*folder.glob("imagesTr/*"), *folder.glob("labelsTr/*")])
     paths = [path for path in (*(folder / name for name in names), *images) if path.is_file()]
-    return sha256_of_text("\n".join(f"{path.relative_to(folder)} {sha256_of_file(path)}" for path in paths))
+    lines = [f"{path.relative_to(folder)} {sha256_of_file(path)}" for path in paths]
+    return sha256_of_text("\n".join([*lines, *([] if protocol is None else [to_json(protocol)])]))

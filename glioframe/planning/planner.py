@@ -10,6 +10,7 @@ from glioframe.artifacts.plan import Configuration, Plan, preprocessing_hash
 from glioframe.core.errors import PlanError
 from glioframe.planning.cohort import choose_num_folds
 from glioframe.planning.draft import Draft, first_draft
+from glioframe.planning.dynamic_pet import choose_alignment, dynamic_channel, plan_dynamic_pet
 from glioframe.planning.field_of_view import choose_field_of_view
 from glioframe.planning.memory_ladder import fit_to_memory
 from glioframe.planning.normalization import plan_channel
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from glioframe.artifacts.dataset import DatasetDescription
     from glioframe.artifacts.fingerprint import Fingerprint
+    from glioframe.artifacts.protocol import Protocol
     from glioframe.planning.budget import Budget
 
 PeakMemoryEstimator = Callable[[Configuration, int, int], float]
@@ -37,6 +39,7 @@ def plan_dataset(
     description: DatasetDescription,
     *,
     budget: Budget,
+    protocol: Protocol | None = None,
     configurations: Sequence[str] = CONFIGURATIONS,
     estimate_peak_memory_gb: PeakMemoryEstimator,
 ) -> Plan:
@@ -44,10 +47,17 @@ def plan_dataset(
 
     Raises:
         PlanError: Nothing legal fits the budget, a channel has no normalization rule or implausible values, there are
-            too few subjects, or a configuration is unknown.
+            too few subjects, a configuration is unknown, or a dynamic PET has no protocol that fits its scans.
     """
     _refuse_unknown(configurations)
-    channels = [plan_channel(channel) for channel in fingerprint.channels]
+    dynamic = dynamic_channel(fingerprint)
+    dynamic_pet = None if dynamic is None else plan_dynamic_pet(dynamic, protocol)
+    channels = [
+        chosen
+        for channel in fingerprint.channels
+        for chosen in (dynamic_pet.channels if dynamic_pet and channel is dynamic else [plan_channel(channel)])
+    ]
+    alignment = choose_alignment(description)
     field_of_view = choose_field_of_view(fingerprint.cases)
     num_folds = choose_num_folds(fingerprint)
     plan = Plan(
@@ -55,11 +65,15 @@ def plan_dataset(
         plans_name=_PLANS_NAME,
         channels=tuple(channel.value for channel in channels),
         field_of_view=field_of_view.value,
+        dynamic_pet=dynamic_pet.plan if dynamic_pet else None,
+        rigid_alignment=alignment.value,
         num_folds=num_folds.value,
         gpu_memory_gb=budget.gpu_memory_gb,
         configurations={},
         reasons={
-            **{f"channels.{channel.value.source.name}": channel.reason for channel in channels},
+            **{f"channels.{channel.value.name}": channel.reason for channel in channels},
+            **(dynamic_pet.reasons if dynamic_pet else {}),
+            "rigid_alignment": alignment.reason,
             "field_of_view": field_of_view.reason,
             "num_folds": num_folds.reason,
             "gpu_memory_gb": f"Budget {budget.name}, planned for a {budget.device.upper()}.",

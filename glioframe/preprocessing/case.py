@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,22 +12,29 @@ from threadpoolctl import threadpool_limits
 
 from glioframe.artifacts.case import CaseProperties, PreprocessedCase, load_preprocessed_case, properties_path
 from glioframe.artifacts.json_file import save_json
+from glioframe.artifacts.pet_record import AlignmentRecord, PetRecord, pet_record_path
+from glioframe.artifacts.pet_sidecar import sidecar_path
 from glioframe.artifacts.plan import preprocessing_hash
 from glioframe.core.errors import ArtifactError, DatasetError, PlanError
 from glioframe.core.files import sha256_of_file, sha256_of_text
+from glioframe.core.modality import Modality
 from glioframe.core.provenance import Provenance
 from glioframe.imaging.array_store import save_array
 from glioframe.imaging.case_images import CaseImages, crop, read_case, voxel_index
+from glioframe.imaging.registration import moved, register_rigidly
 from glioframe.imaging.resample import field_of_view, resample, resample_label, resample_to
+from glioframe.imaging.volume import Volume
+from glioframe.pet.dynamic_scan import static_image
+from glioframe.preprocessing.dynamic_pet import derive_maps
 from glioframe.preprocessing.normalization import normalize
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from glioframe.artifacts.dataset import DatasetDescription
+    from glioframe.artifacts.pet_record import DynamicPetRecord
     from glioframe.artifacts.plan import ChannelPlan, Configuration, Plan
     from glioframe.artifacts.raw_dataset import CaseFiles
-    from glioframe.imaging.volume import Volume
 
 Array = NDArray[Any]
 
@@ -55,7 +63,7 @@ def preprocess_case_once(
     sources = _source_indices(files, description, plan)
     provenance = Provenance(
         command="glioframe_plan_and_preprocess",
-        inputs={f"{path.parent.name}/{path.name}": sha256_of_file(path) for path in files.paths},
+        inputs={f"{path.parent.name}/{path.name}": sha256_of_file(path) for path in _inputs(files, description)},
     )
     content_hash = _content_hash(files, provenance, description, preprocessing_hash(plan, configuration))
     finished = _finished_case(folder, files.case_id, content_hash)
@@ -65,9 +73,12 @@ def preprocess_case_once(
     properties_path(folder, files.case_id).unlink(missing_ok=True)
     # One thread: several round differently, and equal inputs shall give equal bytes on any number of cores.
     with threadpool_limits(limits=1):
-        images = read_case(files, description)
+        summarize = partial(static_image, protocol=plan.dynamic_pet.protocol) if plan.dynamic_pet else None
+        images = read_case(files, description, summarize=summarize)
+        alignments = _align(images, description) if plan.rigid_alignment else ()
+        volumes, dynamic = _derived(images, files, plan, sources)
         brain = resample_label(crop(images.brain, images.box), configuration.spacing_mm)
-        image = _network_input(images, brain, plan.channels, sources, files)
+        image = _network_input(images, brain, plan.channels, volumes, [files.channels[index] for index in sources])
         label = None
         if images.label is not None:
             label = resample_label(crop(images.label, images.box), configuration.spacing_mm).array.astype(np.int8)
@@ -86,20 +97,93 @@ def preprocess_case_once(
         preprocessing_hash=content_hash,
         provenance=provenance,
     )
-    return _write(PreprocessedCase(folder=folder, properties=properties), image, label), True
+    record = PetRecord(case_id=files.case_id, dynamic=dynamic, alignments=alignments)
+    return _write(PreprocessedCase(folder=folder, properties=properties), image, label, record), True
+
+
+def _inputs(files: CaseFiles, description: DatasetDescription) -> list[Path]:
+    """Every file that decides the case's bytes: images, label, and the sidecars of dynamic PET."""
+    sidecars = [
+        sidecar_path(path)
+        for path, channel in zip(files.channels, description.channels, strict=True)
+        if path is not None and channel.modality == Modality.PET_DYNAMIC
+    ]
+    return [*files.paths, *(path for path in sidecars if path.is_file())]
+
+
+def _align(images: CaseImages, description: DatasetDescription) -> tuple[AlignmentRecord, ...]:
+    """Moves each PET that has a grid of its own onto the first channel present; its values stay as they are."""
+    fixed = next(volume for volume in images.channels if volume is not None)
+    records = []
+    for index, (volume, channel) in enumerate(zip(images.channels, description.channels, strict=True)):
+        if volume is None or not channel.modality.is_pet or volume.geometry.matches(images.reference):
+            continue
+        alignment = register_rigidly(volume, fixed)
+        if alignment.is_plausible:
+            images.channels[index] = Volume(volume.array, moved(volume.geometry, alignment))
+        records.append(
+            AlignmentRecord(
+                channel=channel.name,
+                shift_mm=alignment.shift_mm,
+                rotation_deg=alignment.rotation_deg,
+                similarity_before=alignment.similarity_before,
+                similarity_after=alignment.similarity_after,
+                is_applied=alignment.is_plausible,
+            )
+        )
+    return tuple(records)
+
+
+def _derived(
+    images: CaseImages, files: CaseFiles, plan: Plan, sources: list[int]
+) -> tuple[list[Volume | None], DynamicPetRecord | None]:
+    """The volume of each planned channel before resampling, and the record of the dynamic PET.
+
+    Raises:
+        PlanError: A recipe without a plan for dynamic PET, which a hand-edited file can hold.
+    """
+    volumes: list[Volume | None] = [images.channels[source] for source in sources]
+    wanted = [position for position, channel in enumerate(plan.channels) if channel.recipe != "identity"]
+    wanted = [position for position in wanted if volumes[position] is not None]
+    images.channels = []  # the list of volumes alone keeps them now, and lets go of each when it is done
+    if not wanted:
+        return volumes, None
+    path, summary, channel = files.channels[sources[wanted[0]]], volumes[wanted[0]], plan.channels[wanted[0]].source
+    if plan.dynamic_pet is None or path is None or summary is None:
+        raise PlanError(
+            f"plan of {plan.dataset_name}",
+            expected="dynamic_pet, as a channel has a recipe for it",
+            found="none",
+            fix="Plan the dataset again",
+        )
+    maps, record = derive_maps(
+        path,
+        channel,
+        summary,
+        recipes=[plan.channels[position].recipe for position in wanted],
+        plan=plan.dynamic_pet,
+        images=images,
+        align=plan.rigid_alignment,
+    )
+    for position in wanted:
+        volumes[position] = maps[plan.channels[position].recipe]
+    return volumes, record
 
 
 def _network_input(
-    images: CaseImages, brain: Volume, channels: tuple[ChannelPlan, ...], sources: list[int], files: CaseFiles
+    images: CaseImages,
+    brain: Volume,
+    channels: tuple[ChannelPlan, ...],
+    volumes: list[Volume | None],
+    paths: list[Path | None],
 ) -> Array:
     """The planned channels (c, z, y, x) on the grid of ``brain``; an absent one is zero."""
     stack: Array = np.zeros((len(channels), *brain.array.shape), dtype=np.float32)
-    for position, (channel, source) in enumerate(zip(channels, sources, strict=True)):
-        volume, path = images.channels[source], files.channels[source]
+    for position, channel in enumerate(channels):
+        volume, path = volumes[position], paths[position]
         if volume is None or path is None:
             continue
-        if source not in sources[position + 1 :]:
-            images.channels[source] = None  # its memory is needed for the next
+        volumes[position] = None  # its memory is needed for the next
         if volume.geometry.matches(images.reference):
             cropped = crop(volume, images.box)
             del volume
@@ -162,11 +246,16 @@ def _finished_case(folder: Path, case_id: str, content_hash: str) -> Preprocesse
     return case
 
 
-def _write(case: PreprocessedCase, image: Array, label: Array | None) -> PreprocessedCase:
+def _write(case: PreprocessedCase, image: Array, label: Array | None, record: PetRecord) -> PreprocessedCase:
     save_array(image, case.image_path)
     if label is None:
         case.label_path.unlink(missing_ok=True)
     else:
         save_array(label, case.label_path)
+    record_path = pet_record_path(case.folder, case.case_id)
+    if record.dynamic is None and not record.alignments:
+        record_path.unlink(missing_ok=True)
+    else:
+        save_json(record, record_path)
     save_json(case.properties, properties_path(case.folder, case.case_id))
     return case

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from glioframe.artifacts.pet_record import pet_record_path
 from glioframe.core.errors import DatasetError, GlioframeError
 from glioframe.core.files import remove_partial_files
 from glioframe.imaging.parallel import for_each_case
@@ -109,6 +110,7 @@ def _raise_failures(outcomes: Sequence[_Outcome]) -> None:
 
 
 def _note_strangers(folder: Path, known: set[str], progress: Progress) -> None:
+    known = known | {pet_record_path(folder, case_id).stem for case_id in known}
     strangers = sorted({path.stem for path in folder.glob("*.json")} - known)
     if strangers:
         progress.note(f"{folder}: kept but no longer in the dataset: {', '.join(strangers)}")

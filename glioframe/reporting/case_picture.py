@@ -41,14 +41,16 @@ class ChannelView:
 
     Attributes:
         label: Written on its row.
-        is_pet: Shown in color from 0, instead of gray.
+        is_pet: Shown in color, instead of gray.
         scale: What the array was divided by, to be multiplied back.
+        low: Bottom of the window of PET.
         high: Top of the window in the channel's unit; None for each case's own 99.9th percentile.
     """
 
     label: str
     is_pet: bool
     scale: float = 1.0
+    low: float = 0.0
     high: float | None = None
 
 
@@ -93,7 +95,7 @@ def _windowed(channel: NDArray[Any], view: ChannelView) -> NDArray[np.float32]:
     inside = values[values != 0]
     if inside.size == 0:
         return np.zeros_like(values)
-    low, high = (0.0, view.high) if view.is_pet else (float(np.percentile(inside, 1)), None)
+    low, high = (view.low, view.high) if view.is_pet else (float(np.percentile(inside, 1)), None)
     top = float(np.percentile(inside, 99.9)) if high is None else high
     shown: NDArray[np.float32] = np.clip((values - low) / max(top - low, 1e-6), 0, 1)
     shown[values == 0] = 0  # outside of the brain and of the field of view

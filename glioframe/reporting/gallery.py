@@ -7,19 +7,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from glioframe.artifacts.case import load_preprocessed_case
+from glioframe.artifacts.pet_record import load_pet_record
 from glioframe.core.errors import ArtifactError
 from glioframe.reporting.case_picture import ChannelView, draw_case
+from glioframe.reporting.time_activity_figure import draw_time_activity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from glioframe.artifacts.fingerprint import Fingerprint
-    from glioframe.artifacts.plan import ChannelPlan, Plan
+    from glioframe.artifacts.plan import ChannelPlan, Plan, Recipe
     from glioframe.reporting.questions import CaseAnswer
 
 MOST_CARDS = 24
 UNIT_NAMES = {"suv_bw": "SUV", "tbr": "TBR", "bq_ml": "Bq/mL", "hu": "HU", "mm2_s": "mm2/s", "relative": ""}
+_MAPS: dict[Recipe, tuple[str, float, float]] = {
+    "static_tbr": ("TBR", 0.0, 3.5),
+    "static_suv": ("SUV", 0.0, 5.0),
+    "time_to_peak_min": ("time to peak, min", 0.0, 30.0),
+    "k2_per_min": ("k2, 1/min", 0.0, 0.4),
+    "vt": ("VT, mL/cm3", 0.0, 1.2),
+    "late_slope_per_h": ("late slope, TBR/h", -4.0, 2.0),
+}
+"""Name and window of each map of a dynamic PET: the same in every report, so that eyes learn them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +41,15 @@ class Card:
         answer: What the model said.
         picture: JPEG as a data URI; empty where there is none.
         description: Of the picture, for those who cannot see it.
+        curves: Time-activity curves as SVG; empty without dynamic PET.
+        remarks: What to look at in the PET, in words.
     """
 
     answer: CaseAnswer
     picture: str
     description: str
+    curves: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def cards_of(
@@ -44,10 +59,16 @@ def cards_of(
     fingerprint: Fingerprint | None,
     preprocessed_folder: Path | None,
     most: int = MOST_CARDS,
+    name: str = "cards",
 ) -> list[Card]:
-    """The first ``most`` answers as cards; pictures need the plan and the preprocessed cases."""
+    """The first ``most`` answers as cards; pictures need the plan and the preprocessed cases.
+
+    ``name`` tells galleries on one page apart.
+    """
     views = channel_views(plan, fingerprint) if plan else ()
-    return [_card(answer, views, preprocessed_folder) for answer in answers[:most]]
+    return [
+        _card(answer, views, preprocessed_folder, name=f"{name}-{index}") for index, answer in enumerate(answers[:most])
+    ]
 
 
 def channel_views(plan: Plan, fingerprint: Fingerprint | None) -> tuple[ChannelView, ...]:
@@ -60,6 +81,10 @@ def _view(channel: ChannelPlan, fingerprint: Fingerprint | None) -> ChannelView:
     if not source.modality.is_pet:
         return ChannelView(label=source.name, is_pet=False)
     scale = channel.normalization.scale if channel.normalization.scheme == "fixed_scale" else 1.0
+    if channel.recipe != "identity":
+        what, low, top = _MAPS[channel.recipe]
+        label = f"{source.name}: {what}, {low:g} to {top:g}"
+        return ChannelView(label=label, is_pet=True, scale=scale, low=low, high=top)
     unit = UNIT_NAMES.get(source.unit or "", "")
     high = _common_top(source.name, fingerprint)
     window = f" {unit} 0 to {high:.3g}" if high is not None else f" {unit}"
@@ -80,13 +105,21 @@ def _common_top(name: str, fingerprint: Fingerprint | None) -> float | None:
     return max((part.percentile_99_5 for part in statistics), default=None)
 
 
-def _card(answer: CaseAnswer, views: Sequence[ChannelView], folder: Path | None) -> Card:
+def _card(answer: CaseAnswer, views: Sequence[ChannelView], folder: Path | None, *, name: str) -> Card:
     if folder is None or not views:
         return Card(answer=answer, picture="", description="")
     try:
         case = load_preprocessed_case(folder, answer.case_id)
     except ArtifactError:
         return Card(answer=answer, picture="", description="")
+    record = load_pet_record(folder, answer.case_id)
+    dynamic = record.dynamic if record else None
+    moves = [
+        f"{move.channel} moved {move.shift_mm:.1f} mm and {move.rotation_deg:.1f} degrees onto the first channel"
+        if move.is_applied
+        else f"{move.channel} left where it was: registration did not help"
+        for move in (record.alignments if record else ())
+    ]
     encoded = base64.b64encode(draw_case(case, views)).decode("ascii")
     through = "the lesion's center" if case.properties.has_lesion_label else "the middle of the image"
     outlined = ", with the lesion outlined" if case.properties.has_lesion_label else ""
@@ -97,4 +130,6 @@ def _card(answer: CaseAnswer, views: Sequence[ChannelView], folder: Path | None)
             f"Axial, coronal and sagittal slices of {', '.join(view.label for view in views)} through {through} of "
             f"case {answer.case_id}{outlined}."
         ),
+        curves=draw_time_activity(dynamic, name=f"{name}-curves") if dynamic else "",
+        remarks=(*(f"Reference region: {flag}" for flag in (dynamic.flags if dynamic else ())), *moves),
     )

@@ -106,8 +106,9 @@ def _galleries(content: ReportContent, results: Sequence[Result]) -> list[object
             fingerprint=content.fingerprint,
             preprocessed_folder=content.preprocessed_folder,
             most=most,
+            name=f"cards-{index}",
         )
-        for result in results
+        for index, result in enumerate(results)
     ]
 
 

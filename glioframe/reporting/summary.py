@@ -81,7 +81,7 @@ def configuration_lines(configuration: Configuration, plan: Plan) -> list[Line]:
     rate = f"learning rate {training.learning_rate:g} ({training.schedule})"
     return [
         ("Configuration", configuration.name),
-        ("Channels", ", ".join(channel.source.name for channel in plan.channels)),
+        ("Channels", ", ".join(channel.name for channel in plan.channels)),
         ("Field of view", f"{view.kind.replace('_', ' ')}, {_product(view.extent_mm)} mm (z, y, x)"),
         ("Spacing (z, y, x)", f"{_product(configuration.spacing_mm)} mm"),
         ("Patch (z, y, x)", f"{_product(configuration.patch_size_vox)} voxels"),
@@ -100,7 +100,7 @@ def reason_lines(plan: Plan, configuration: Configuration | None) -> list[tuple[
     if configuration is not None:
         own = json.loads(to_json(configuration))
         known = {**own["network"], **own["training"], **own, **known, configuration.name: own}
-    known["channels"] = {channel.source.name: _channel_choice(channel) for channel in plan.channels}
+    known["channels"] = {channel.name: _channel_choice(channel) for channel in plan.channels}
     return [(name, _value_of(known, name), reason) for name, reason in plan.reasons.items()]
 
 

@@ -53,6 +53,7 @@ OPTIONS = {
         "-c",
         "--configurations",
         "--gpu-memory",
+        "--protocol",
         "-np",
         "--num-processes",
         "--keep-plan",

@@ -1,0 +1,109 @@
+"""``CASE_pet.json``: what was measured on the way from a case's PET to its channels, for pictures and for doubts.
+
+It stands beside the preprocessed case; cases without dynamic PET and without alignment have none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from glioframe.artifacts.json_file import STRICT, load_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Series = tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlignmentRecord:
+    """How one image was moved onto the first channel of its case.
+
+    Attributes:
+        channel: What was moved.
+        shift_mm: How far its center moved.
+        rotation_deg: By what angle it turned.
+        similarity_before: Mutual information with the first channel, in nats; 0 is none.
+        similarity_after: The same afterwards.
+        is_applied: False where the registration did not help or went too far, and the image was left where it was.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    channel: str
+    shift_mm: float
+    rotation_deg: float
+    similarity_before: float
+    similarity_after: float
+    is_applied: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DynamicPetRecord:
+    """The time-activity curves of one dynamic PET, and how its maps came about.
+
+    Attributes:
+        channel: The raw channel.
+        unit: Of the curves.
+        frame_start_s: When each frame starts, in seconds from injection.
+        frame_duration_s: How long it lasts.
+        curves: Mean of each frame over ``brain``, ``reference`` (the contralateral crescent) and ``lesion``.
+        static_window_s: What the static image is the mean of.
+        reference_mean: Uptake of the reference region in the static image: the divisor of TBR.
+        reference_volume_ml: Of the reference region.
+        reference_side: In which hemisphere it lies.
+        flags: What a reader should look at, in words; empty when all is well.
+        bolus_delay_s: How much later than in the population input the bolus arrived; None without kinetic maps.
+        blood_scale: By how much the population input was scaled to the blood in the image, in the curves' unit per
+            SUV; None without kinetic maps.
+        motion_mm: How far each frame was moved, by the displacement at 50 mm from the center; empty without motion
+            correction.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    channel: str
+    unit: str
+    frame_start_s: Series
+    frame_duration_s: Series
+    curves: dict[str, Series]
+    static_window_s: tuple[float, float]
+    reference_mean: float
+    reference_volume_ml: float
+    reference_side: Literal["left", "right"]
+    flags: tuple[str, ...] = ()
+    bolus_delay_s: float | None = None
+    blood_scale: float | None = None
+    motion_mm: Series = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PetRecord:
+    """What ``CASE_pet.json`` holds.
+
+    Attributes:
+        schema_version: Of this file.
+        case_id: The case.
+        dynamic: Of its dynamic PET; None without.
+        alignments: Of the channels that were registered.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    schema_version: Literal[1] = 1
+    case_id: str
+    dynamic: DynamicPetRecord | None = None
+    alignments: tuple[AlignmentRecord, ...] = ()
+
+
+def pet_record_path(folder: Path, case_id: str) -> Path:
+    """``CASE_pet.json`` among the preprocessed cases."""
+    return folder / f"{case_id}_pet.json"
+
+
+def load_pet_record(folder: Path, case_id: str) -> PetRecord | None:
+    """The record of a case; None where it has none.
+
+    Raises:
+        ArtifactError: The file breaks the schema.
+    """
+    path = pet_record_path(folder, case_id)
+    return load_json(PetRecord, path) if path.is_file() else None

@@ -1,0 +1,63 @@
+"""Time-activity curves of a case: how lesion, healthy reference and brain took the tracer up and let it go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glioframe.reporting.figure import ACCENT, FAINT, INK, LEGEND, NEGATIVE, POSITIVE, inline_svg, new_figure
+
+if TYPE_CHECKING:
+    from glioframe.artifacts.pet_record import DynamicPetRecord
+
+_LINES = {"lesion": POSITIVE, "reference": NEGATIVE, "brain": ACCENT}
+_UNITS = {"suv_bw": "SUV", "tbr": "TBR", "bq_ml": "kBq/mL"}
+_BQ_PER_KBQ = 1000.0
+
+
+def draw_time_activity(record: DynamicPetRecord, *, name: str) -> str:
+    """SVG with one line per region; each frame is a bar as long as it lasted, the static window is shaded.
+
+    Args:
+        record: The curves.
+        name: Unique on the page.
+    """
+    figure, (axes,) = new_figure(width_in=5.7, height_in=2.4)
+    start_min = np.array(record.frame_start_s) / 60.0
+    stop_min = start_min + np.array(record.frame_duration_s) / 60.0
+    divisor = _BQ_PER_KBQ if record.unit == "bq_ml" else 1.0
+    low, high = (edge / 60.0 for edge in record.static_window_s)
+    axes.axvspan(low, high, color=FAINT, alpha=0.5, lw=0)
+    for region, color in _LINES.items():
+        if region not in record.curves:
+            continue
+        values = np.array(record.curves[region]) / divisor
+        axes.plot((start_min + stop_min) / 2, values, color=color, lw=1.1, alpha=0.7)
+        axes.hlines(values, start_min, stop_min, color=color, lw=2.6, label=region)
+    axes.set(xlim=(0, stop_min[-1]), ylim=(0, None))
+    axes.text(
+        (low + high) / 2,
+        0.02,
+        "static window",
+        ha="center",
+        va="bottom",
+        fontsize=8,
+        color=INK,
+        transform=axes.get_xaxis_transform(),
+    )
+    axes.set_xlabel("minutes from injection")
+    axes.set_ylabel(_UNITS.get(record.unit, record.unit))
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), **LEGEND)
+    return inline_svg(figure, name=name, description=describe_time_activity(record))
+
+
+def describe_time_activity(record: DynamicPetRecord) -> str:
+    """When each curve is highest, in words."""
+    mid_min = (np.array(record.frame_start_s) + np.array(record.frame_duration_s) / 2) / 60.0
+    peaks = [
+        f"{region} in the frame around {mid_min[int(np.argmax(record.curves[region]))]:.3g} min"
+        for region in _LINES
+        if region in record.curves
+    ]
+    return f"Time-activity curves of {record.channel}. Highest: {', '.join(peaks)}."
