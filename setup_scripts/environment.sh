@@ -70,7 +70,7 @@ _glioframe_activate() {
   stamp="$venv/.glioframe-installed"
   wanted="$(cksum <"$root/pyproject.toml") $root"
   if [ ! -x "$venv/bin/python" ] || [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
-    owner="$(cut -d ' ' -f 3- "$stamp" 2>/dev/null)"
+    owner="$(cut -d " " -f 3- "$stamp" 2>/dev/null || true)"
     if [ -n "${GLIOFRAME_VENV:-}" ] && [ -n "$owner" ] && [ "$owner" != "$root" ]; then
       _glioframe_stop "$venv belongs to the checkout $owner. Unset GLIOFRAME_VENV, or name another folder in it."
       return 1
