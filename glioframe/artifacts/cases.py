@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
@@ -224,8 +224,8 @@ def _case(path: Path, line: int, header: list[str], cells: list[str], descriptio
         session_id=row["session_id"],
         site=row["site"],
         split=cast("Split", row["split"]),
-        weight_kg=_positive_number(where, "weight_kg", row),
-        injected_activity_bq=_positive_number(where, "injected_activity_bq", row),
+        weight_kg=positive_number(where, "weight_kg", row),
+        injected_activity_bq=positive_number(where, "injected_activity_bq", row),
         targets={target.name: _class(where, target.name, target.classes, row) for target in description.targets},
         covariates={column: cell for column, cell in row.items() if column not in known},
     )
@@ -239,7 +239,12 @@ def _row(where: str, header: list[str], cells: list[str]) -> dict[str, str]:
     return {column: cell.strip() for column, cell in zip(header, cells, strict=True)}
 
 
-def _positive_number(where: str, column: str, row: dict[str, str]) -> float | None:
+def positive_number(where: str, column: str, row: Mapping[str, str]) -> float | None:
+    """The number in a cell; None where the cell is empty or the column absent.
+
+    Raises:
+        DatasetError: The cell holds anything else.
+    """
     text = row.get(column, "")
     if not text:
         return None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from glioframe.artifacts.cases import NUMBER_COLUMNS, REQUIRED_COLUMNS, Case
+from glioframe.artifacts.cases import NUMBER_COLUMNS, REQUIRED_COLUMNS, Case, positive_number
 from glioframe.artifacts.dataset import MIN_CLASSES, Target
 from glioframe.core.errors import DatasetError
 
@@ -142,26 +141,8 @@ def _case(
         session_id=row.get("session_id", ""),
         site=row.get("site", ""),
         split=cast("Split", split),
-        weight_kg=_positive_number(where, "weight_kg", row),
-        injected_activity_bq=_positive_number(where, "injected_activity_bq", row),
+        weight_kg=positive_number(where, "weight_kg", row),
+        injected_activity_bq=positive_number(where, "injected_activity_bq", row),
         targets={target.name: row[target.name] or None for target in targets},
         covariates={column: row[column] for column in covariates},
     )
-
-
-def _positive_number(where: str, column: str, row: Mapping[str, str]) -> float | None:
-    text = row.get(column, "")
-    if not text:
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not (math.isfinite(number) and number > 0):
-        raise DatasetError(
-            where,
-            expected=f"a positive number in {column}",
-            found=repr(text),
-            fix="Correct it, or leave it empty",
-        )
-    return number
