@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # An adaptive optimizer moves every weight equally fast, so a branch moves a logit as fast as its inputs are many and
 # large. Unscaled, many features that a small cohort is learned by heart with outrun the few quantities. Scaled so, the
-# quantities go first and the features refine. On 19 simulated cases the mean AUC on 61 others rises from 0.62 to 0.92.
+# quantities go first and the features refine.
 _FEATURE_PULL = 2.0
 """Sum over the features' scales."""
 _QUANTITY_PULL = 5.0
