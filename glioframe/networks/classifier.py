@@ -16,7 +16,7 @@ from glioframe.networks.standardization import RunningStandardization
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from glioframe.artifacts.plan import NetworkPlan
+    from glioframe.artifacts.network_plan import ResidualEncoderPlan
 
 # An adaptive optimizer moves every weight equally fast, so a branch moves a logit as fast as its inputs are many and
 # large. Unscaled, many features that a small cohort is learned by heart with outrun the few quantities. Scaled so, the
@@ -54,7 +54,7 @@ class Classifier(nn.Module):
     """
 
     def __init__(
-        self, network: NetworkPlan, *, num_channels: int, num_classes: int, quantitative: Sequence[bool]
+        self, network: ResidualEncoderPlan, *, num_channels: int, num_classes: int, quantitative: Sequence[bool]
     ) -> None:
         super().__init__()
         num_features = network.features_per_stage[-1]
@@ -89,7 +89,7 @@ class Classifier(nn.Module):
 
 
 def build_classifier(
-    network: NetworkPlan, *, num_channels: int, num_classes: int, quantitative: Sequence[bool]
+    network: ResidualEncoderPlan, *, num_channels: int, num_classes: int, quantitative: Sequence[bool]
 ) -> Classifier:
     """The classifier that a plan describes, freshly initialized from torch's random state."""
     if len(quantitative) != num_channels:

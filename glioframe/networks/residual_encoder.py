@@ -8,13 +8,13 @@ from dynamic_network_architectures.building_blocks.residual_encoders import Resi
 from torch import nn
 
 if TYPE_CHECKING:
-    from glioframe.artifacts.plan import NetworkPlan
+    from glioframe.artifacts.network_plan import ResidualEncoderPlan
 
 _LEAKY_SLOPE = 0.01
 """LeakyReLU's own default, which the initialization must know too."""
 
 
-def build_residual_encoder(network: NetworkPlan, *, num_channels: int) -> ResidualEncoder:
+def build_residual_encoder(network: ResidualEncoderPlan, *, num_channels: int) -> ResidualEncoder:
     """An encoder from (b, c, z, y, x) to (b, f, z / stride, y / stride, x / stride).
 
     Instance normalization, because small batches make batch statistics useless and a prediction must not depend on

@@ -6,11 +6,11 @@ import sys
 import pytest
 import torch
 
-from glioframe.artifacts.plan import NetworkPlan
+from glioframe.artifacts.network_plan import ResidualEncoderPlan
 from glioframe.networks.classifier import Classifier, build_classifier
 
 T1C, PET = 0, 1
-NETWORK = NetworkPlan(
+NETWORK = ResidualEncoderPlan(
     features_per_stage=(4, 8, 8),
     blocks_per_stage=(1, 2, 1),
     kernel_sizes=((1, 3, 3), (3, 3, 3), (3, 3, 3)),

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from glioframe.artifacts.plan import Configuration, NetworkPlan, TrainingPlan
+from glioframe.artifacts.network_plan import ResidualEncoderPlan
+from glioframe.artifacts.plan import Configuration, TrainingPlan
 from glioframe.networks.classifier import build_classifier
 from glioframe.training.memory import predict_peak_memory_gb
 
@@ -14,7 +15,7 @@ NUM_CLASSES = 2
 
 
 def make_configuration(*, batch_size: int = 2, edge_vox: int = 32, **training) -> Configuration:
-    network = NetworkPlan(
+    network = ResidualEncoderPlan(
         features_per_stage=(8, 16, 32),
         blocks_per_stage=(1, 1, 1),
         kernel_sizes=((3, 3, 3),) * 3,
