@@ -100,7 +100,8 @@ class VisionTransformerPlan:
             own, and an absent channel has none.
         width: Features of a token.
         depth: Blocks.
-        num_heads: Of the attention; divides ``width``, and leaves an even number of features per head.
+        num_heads: Of the attention; ``width`` is a multiple of 6 times as many, because positions on three axes turn
+            pairs of a head's features.
         mlp_ratio: Hidden features of the gated feed-forward layer, by ``width``.
         num_registers: Extra tokens without a place (T. Darcet et al. 2024), for what belongs to the whole image.
         layer_scale: First value of the learned factor on each block's branches; 0 for none.
@@ -140,6 +141,11 @@ class VisionTransformerPlan:
             f"{token} voxels, {self.fusion.replace('_', ' ')} fusion"
         )
 
+    @property
+    def hidden_features(self) -> int:
+        """Inside the feed-forward layer."""
+        return round(self.width * self.mlp_ratio)
+
     def token_grid(self, patch_size_vox: Shape) -> Shape:
         """Tokens (z, y, x) of a patch, per channel where channels have tokens of their own."""
         z, y, x = (edge // size for edge, size in zip(patch_size_vox, self.token_size_vox, strict=True))
@@ -154,16 +160,15 @@ class VisionTransformerPlan:
         """Refuses what cannot be built for the patch.
 
         Raises:
-            PlanError: The patch is not divisible into tokens, or the width not into heads of an even number of
-                features, which rotary positions turn in pairs.
+            PlanError: The patch is not divisible into tokens, or the width not into heads of three axes' pairs.
         """
         _refuse_indivisible(patch_size_vox, self.total_stride, where=where)
-        if self.width % (2 * self.num_heads):
+        if self.width % (6 * self.num_heads):
             raise PlanError(
                 f"{where}, network",
-                expected="a width that gives each head an even number of features",
+                expected="a width that gives each head a multiple of 6 features: pairs, on three axes",
                 found=f"width {self.width}, {self.num_heads} heads",
-                fix="Make the width a multiple of twice the number of heads",
+                fix=f"Make the width a multiple of {6 * self.num_heads}",
             )
 
 

@@ -44,6 +44,8 @@ def measure_peak_gb(configuration: Configuration, *, num_channels: int) -> float
             configuration.network,
             num_channels=num_channels,
             num_classes=NUM_CLASSES,
+            patch_size_vox=configuration.patch_size_vox,
+            checkpointing=training.checkpointing,
             quantitative=[True] * num_channels,
         )
         for _ in ("trained", "averaged")
@@ -106,7 +108,13 @@ def test_full_precision_needs_more_than_mixed_precision():
 
 def test_adamw_keeps_one_moment_more_than_sgd_and_averaging_one_copy_of_the_weights():
     configuration = make_configuration()
-    network = build_classifier(configuration.network, num_channels=2, num_classes=2, quantitative=[True, True])
+    network = build_classifier(
+        configuration.network,
+        num_channels=2,
+        patch_size_vox=configuration.patch_size_vox,
+        num_classes=2,
+        quantitative=[True, True],
+    )
     weights_gb = sum(parameter.nbytes for parameter in network.parameters()) / 1e9
     adamw, sgd = predict(configuration), predict(make_configuration(optimizer="sgd"))
     not_averaged = predict(make_configuration(ema_decay=0.0))
