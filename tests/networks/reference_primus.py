@@ -15,7 +15,7 @@ def make_torchvision_importable() -> None:
     They are never called.
     """
     try:
-        import torchvision  # noqa: F401
+        import torchvision
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from glioframe.artifacts.network_plan import ResidualEncoderPlan
+from glioframe.artifacts.network_plan import ResidualEncoderPlan, VisionTransformerPlan
 from glioframe.artifacts.plan import Configuration, TrainingPlan
 from glioframe.networks.classifier import build_classifier
 from glioframe.training.memory import predict_peak_memory_gb
@@ -78,11 +78,26 @@ def measure_peak_gb(configuration: Configuration, *, num_channels: int) -> float
     return (before + peak) / 1e9
 
 
+VISION_TRANSFORMERS = [
+    VisionTransformerPlan(width=96, depth=3, num_heads=4, fusion=fusion) for fusion in ("early", "per_channel")
+]
+
+
+@pytest.mark.parametrize("network", [make_configuration().network, *VISION_TRANSFORMERS], ids=lambda n: n.in_words)
+@pytest.mark.parametrize("checkpointing", [True, False])
 @pytest.mark.parametrize("amp", [True, False])
-def test_the_prediction_is_within_15_percent_of_what_a_real_step_allocates(amp):
-    configuration = make_configuration(batch_size=3, amp=amp)
+def test_the_prediction_is_within_15_percent_of_what_a_real_step_allocates(amp, checkpointing, network):
+    configuration = replace(make_configuration(batch_size=3, amp=amp, checkpointing=checkpointing), network=network)
     measured = measure_peak_gb(configuration, num_channels=4)
     assert predict(configuration, num_channels=4) == pytest.approx(measured, rel=0.15)
+
+
+@pytest.mark.parametrize("network", [make_configuration().network, *VISION_TRANSFORMERS], ids=lambda n: n.in_words)
+def test_checkpointing_needs_less_memory(network):
+    kept, again = (
+        replace(make_configuration(edge_vox=48, checkpointing=flag), network=network) for flag in (False, True)
+    )
+    assert predict(again) < 0.8 * predict(kept)
 
 
 def test_more_channels_need_more_memory():
