@@ -124,7 +124,7 @@ def _covariance(
     information: NDArray[np.float64],
     patients: Sequence[str],
 ) -> tuple[NDArray[np.float64], str]:
-    inverse: NDArray[np.float64] = np.linalg.inv(information)
+    inverse = np.asarray(np.linalg.inv(information), dtype=np.float64)
     names, patient_of_case = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
     if names.size in (1, residual.size):
         return inverse, WALD

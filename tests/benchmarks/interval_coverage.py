@@ -13,14 +13,15 @@ import argparse
 from collections import defaultdict
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 from glioframe.evaluation.bootstrap import PatientBootstrap
+from glioframe.evaluation.confusion import count_outcomes
 from glioframe.evaluation.delong import auc_covariance, auc_parts, delong_interval, delong_test
 from glioframe.evaluation.discrimination import weighted_auc
 from glioframe.evaluation.interval import Interval
 from glioframe.evaluation.permutation import permutation_p_value, swap_effects
-from glioframe.evaluation.wilson import auc_score_interval, wilson_interval
+from glioframe.evaluation.wilson import auc_score_interval, mean_of_two_interval, wilson_interval
 
 SIZES = (24, 60, 120)
 AUCS = (0.6, 0.75, 0.9)
@@ -102,20 +103,45 @@ def difference_table(rng, arguments) -> None:
             print(f"| {num_patients} | {auc} | {rates} |", flush=True)
 
 
-def proportion_table() -> None:
-    """Exact, by summing the binomial probabilities of the counts whose interval holds the truth."""
-    print("\nproportion, Wilson: exact coverage, and its mean over true proportions 0.5 to 0.98", flush=True)
+def proportion_tables(rng, arguments) -> None:
+    """Wilson's coverage is exact: the binomial probabilities of the counts whose interval holds the truth."""
+    print("\nsensitivity: exact coverage of Wilson's interval, mean of it over true values 0.5 to 0.98", flush=True)
     for num_trials in (12, 30, 60):
-        rates = {p: exact_wilson_coverage(p, num_trials) for p in (0.6, 0.75, 0.9)}
+        rates = [exact_wilson_coverage(p, num_trials) for p in (0.6, 0.75, 0.9)]
         mean = np.mean([exact_wilson_coverage(p, num_trials) for p in np.linspace(0.5, 0.98, 481)])
-        cells = " | ".join(f"{rate:.3f}" for rate in rates.values())
-        print(f"| {num_trials} | {cells} | {mean:.3f} |", flush=True)
+        print(f"| {num_trials} | " + " | ".join(f"{rate:.3f}" for rate in [*rates, mean]) + " |", flush=True)
+    print("\nsensitivity and balanced accuracy: score interval against BCa, half of the patients positive", flush=True)
+    for num_patients in SIZES:
+        for truth in (0.6, 0.75, 0.9):
+            covered = defaultdict(list)
+            for seed in range(arguments.cohorts):
+                for name, found in call_intervals(rng, truth, num_patients, arguments.resamples, seed).items():
+                    covered[name].append(found.low <= truth <= found.high)
+            cells = [f"{name} {np.mean(values):.3f}" for name, values in covered.items()]
+            print(f"| {num_patients} | {truth} | " + " | ".join(cells) + " |", flush=True)
+
+
+def call_intervals(rng, truth: float, num_patients: int, num_resamples: int, seed: int) -> dict[str, Interval]:
+    """Of calls that are right with the same probability in both classes."""
+    reference = np.arange(num_patients) % 2 == 1
+    calls = np.where(rng.random(num_patients) < truth, reference, ~reference)
+    found = count_outcomes(reference, calls)
+    sensitivity, specificity = float(found.sensitivity[0]), float(found.specificity[0])
+    half = num_patients // 2
+    wilson = wilson_interval(sensitivity, half)
+    newcombe = mean_of_two_interval((sensitivity, half), (specificity, half))
+    drawn = PatientBootstrap([f"{k:04d}" for k in range(num_patients)], num_resamples=num_resamples, seed=seed)
+    return {
+        "sensitivity, Wilson": wilson,
+        "sensitivity, BCa": drawn.interval(lambda w: count_outcomes(reference, calls, w).sensitivity) or wilson,
+        "balanced accuracy, Newcombe": newcombe,
+        "balanced accuracy, BCa": drawn.interval(lambda w: count_outcomes(reference, calls, w).balanced_accuracy)
+        or newcombe,
+    }
 
 
 def exact_wilson_coverage(proportion: float, num_trials: int) -> float:
     """The chance that Wilson's interval holds the proportion."""
-    from scipy.stats import binom
-
     counts = np.arange(num_trials + 1)
     limits = [wilson_interval(count / num_trials, num_trials).limits for count in counts]
     holds = np.array([low <= proportion <= high for low, high in limits])
@@ -127,11 +153,14 @@ def main() -> None:
     parser.add_argument("--cohorts", type=int, default=2000)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=("balanced", "rare", "clusters", "mixed", "difference", "proportion"))
+    parser.add_argument(
+        "--only", choices=("balanced", "rare", "rarest", "clusters", "mixed", "difference", "proportion")
+    )
     arguments = parser.parse_args()
     settings = {
         "balanced": {"positive_share": 0.5},
         "rare": {"positive_share": 0.25},
+        "rarest": {"positive_share": 0.125},
         "clusters": {"positive_share": 0.5, "cases_per_patient": 2},
         "mixed": {"positive_share": 0.5, "cases_per_patient": 2, "mixed": True},
     }
@@ -141,7 +170,7 @@ def main() -> None:
     if arguments.only in (None, "difference"):
         difference_table(np.random.default_rng(arguments.seed), arguments)
     if arguments.only in (None, "proportion"):
-        proportion_table()
+        proportion_tables(np.random.default_rng(arguments.seed), arguments)
 
 
 if __name__ == "__main__":
