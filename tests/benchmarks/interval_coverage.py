@@ -2,9 +2,10 @@
 
     python tests/benchmarks/interval_coverage.py --cohorts 2000
 
-Scores are normal in both classes, so that the true AUC is known. With several cases per patient, half of the variance
-of a score belongs to the patient, and all cases of a patient are of one class or, with --mixed, alternate. The last
-tables show the difference of two equally good models, and proportions with Wilson's interval.
+Scores are normal in both classes, so that the true AUC is known; in the settings with "spread", those of the positive
+class have twice the standard deviation. With several cases per patient, half of the variance of a score belongs to the
+patient, whose cases are of one class or, where "mixed", alternate. The last tables show the difference of two equally
+good models, and the calls at a threshold.
 """
 
 from __future__ import annotations
@@ -26,12 +27,21 @@ from glioframe.evaluation.wilson import auc_score_interval, mean_of_two_interval
 SIZES = (24, 60, 120)
 AUCS = (0.6, 0.75, 0.9)
 WITHIN_PATIENT = 0.5
+SETTINGS = {
+    "balanced": {"positive_share": 0.5},
+    "rare": {"positive_share": 0.25},
+    "rarest": {"positive_share": 0.125},
+    "spread": {"positive_share": 0.5, "spread": 2.0},
+    "rare and spread": {"positive_share": 0.25, "spread": 2.0},
+    "clusters": {"positive_share": 0.5, "cases_per_patient": 2},
+    "mixed": {"positive_share": 0.5, "cases_per_patient": 2, "mixed": True},
+}
 
 
 class Cohort:
     """Scores of two equally good models for patients with equally many cases each."""
 
-    def __init__(self, rng, *, num_patients, auc, positive_share, cases_per_patient=1, mixed=False):
+    def __init__(self, rng, *, num_patients, auc, positive_share, cases_per_patient=1, mixed=False, spread=1.0):
         self.patient_of_case = np.repeat(np.arange(num_patients), cases_per_patient)
         self.num_patients = num_patients
         class_of_patient = np.arange(num_patients) < round(positive_share * num_patients)
@@ -42,7 +52,8 @@ class Cohort:
         own = np.sqrt(1 - WITHIN_PATIENT) * rng.standard_normal((2, self.reference.size))
         both = shared + own
         both[1] = (both[0] + both[1]) / np.sqrt(2)  # the models agree with a correlation of 0.7
-        self.scores = both + np.sqrt(2) * norm.ppf(auc) * self.reference
+        both[:, self.reference] *= spread
+        self.scores = both + np.sqrt(1 + spread**2) * norm.ppf(auc) * self.reference
 
     def parts(self):
         return [
@@ -157,14 +168,7 @@ def main() -> None:
         "--only", choices=("balanced", "rare", "rarest", "clusters", "mixed", "difference", "proportion")
     )
     arguments = parser.parse_args()
-    settings = {
-        "balanced": {"positive_share": 0.5},
-        "rare": {"positive_share": 0.25},
-        "rarest": {"positive_share": 0.125},
-        "clusters": {"positive_share": 0.5, "cases_per_patient": 2},
-        "mixed": {"positive_share": 0.5, "cases_per_patient": 2, "mixed": True},
-    }
-    for name, setting in settings.items():
+    for name, setting in SETTINGS.items():
         if arguments.only in (None, name):
             auc_table(np.random.default_rng(arguments.seed), arguments, **setting)
     if arguments.only in (None, "difference"):
