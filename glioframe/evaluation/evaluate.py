@@ -7,21 +7,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from glioframe.artifacts.evaluation import Evaluation, EvaluationGroup
-from glioframe.core.errors import PredictionError
 from glioframe.core.provenance import Provenance
 from glioframe.core.seeds import derive_seed
+from glioframe.evaluation.macro import macro_aucs
 from glioframe.evaluation.metrics import measure
 from glioframe.evaluation.remarks import macro_remark, remarks_on
+from glioframe.evaluation.rows import CLASS_SEPARATOR, SPLITS, refuse_unusable, target_name
 from glioframe.evaluation.sample import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from glioframe.artifacts.cases import Split
+    from glioframe.artifacts.evaluation import MacroAuc
     from glioframe.artifacts.prediction import PredictionRow
-
-SPLITS: tuple[Split, ...] = ("train", "external")
-CLASS_SEPARATOR = "="
 
 
 def evaluate(
@@ -42,7 +41,7 @@ def evaluate(
     Raises:
         PredictionError: There is no row, or a case is predicted twice.
     """
-    _refuse_unusable(rows)
+    refuse_unusable(rows)
     groups = []
     for model, target in dict.fromkeys((row.model, row.target) for row in rows):
         own = [row for row in rows if (row.model, row.target) == (model, target)]
@@ -62,7 +61,12 @@ def evaluate(
                     remarks=remarks_on(sample, metrics),
                 )
             )
-    return Evaluation(groups=tuple(_with_macro_remarks(groups)), provenance=provenance or Provenance(seed=seed))
+    macros = macro_aucs(rows)
+    return Evaluation(
+        groups=tuple(_with_macro_remarks(groups, macros)),
+        macro_aucs=macros,
+        provenance=provenance or Provenance(seed=seed),
+    )
 
 
 def _groups_of(rows: Sequence[PredictionRow]) -> Iterator[tuple[Split, str, list[PredictionRow]]]:
@@ -80,38 +84,17 @@ def _groups_of(rows: Sequence[PredictionRow]) -> Iterator[tuple[Split, str, list
                 yield split, site, [row for row in members if row.site == site]
 
 
-def _with_macro_remarks(groups: Sequence[EvaluationGroup]) -> Iterator[EvaluationGroup]:
+def _with_macro_remarks(groups: Sequence[EvaluationGroup], macros: Sequence[MacroAuc]) -> Iterator[EvaluationGroup]:
     """Adds the macro average over a target's classes to each of its groups over all sites."""
+    of_key = {(macro.model, macro.target, macro.split): macro for macro in macros}
     classes: defaultdict[tuple[str, str, str], dict[str, float | None]] = defaultdict(dict)
     for group in groups:
-        name, separator, class_name = group.target.partition(CLASS_SEPARATOR)
-        if separator and not group.site:
-            classes[group.model, name, group.split][class_name] = group.metrics.auc.value
+        if not group.site:
+            class_name = group.target.partition(CLASS_SEPARATOR)[2]
+            classes[group.model, target_name(group.target), group.split][class_name] = group.metrics.auc.value
     for group in groups:
-        name = group.target.partition(CLASS_SEPARATOR)[0]
-        auc_of_class = classes.get((group.model, name, group.split))
-        if auc_of_class and not group.site:
-            yield replace(group, remarks=(*group.remarks, macro_remark(name, auc_of_class)))
+        key = (group.model, target_name(group.target), group.split)
+        if key in of_key and not group.site:
+            yield replace(group, remarks=(*group.remarks, macro_remark(of_key[key], classes[key])))
         else:
             yield group
-
-
-def _refuse_unusable(rows: Sequence[PredictionRow]) -> None:
-    if not rows:
-        raise PredictionError(
-            "predictions",
-            expected="at least one row",
-            found="none",
-            fix="Predict first",
-        )
-    seen: set[tuple[str, str, str]] = set()
-    for row in rows:
-        key = (row.model, row.target, row.case_id)
-        if key in seen:
-            raise PredictionError(
-                f"predictions of {row.model} for {row.target}",
-                expected="one row per case",
-                found=f"case {row.case_id} twice",
-                fix="Give each file once; average several models into one row per case, or name them apart",
-            )
-        seen.add(key)

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from glioframe.artifacts.plan import plan_hash
 from glioframe.core.files import write_text_atomically
 from glioframe.core.provenance import Provenance, glioframe_version
+from glioframe.evaluation.wording import count
 from glioframe.reporting.gallery import MOST_CARDS, cards_of
 from glioframe.reporting.questions import questions_in
 from glioframe.reporting.results import results_of
@@ -139,4 +140,5 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     pages.filters["plain"] = plain
+    pages.filters["count"] = count
     return pages.get_template("report.html.j2")
