@@ -17,6 +17,7 @@ METRIC_NAMES = {
     "brier": ("Brier score", "mean squared error of the probability; 0 is perfect, always saying 0.5 gets 0.25"),
     "ece": ("Calibration error", "ECE, bins of equal mass; 0 is perfect, small samples push it up"),
 }
+UNIT_NAMES = {"suv_bw": "SUV", "tbr": "TBR", "bq_ml": "Bq/mL", "hu": "HU", "mm2_s": "mm2/s", "relative": ""}
 LOWER_IS_BETTER = ("brier", "ece")
 SPLIT_NAMES = {"train": "Cross-validation", "external": "External validation"}
 SPLIT_CASES = {"train": "cross-validated", "external": "external"}
