@@ -82,7 +82,7 @@ def render_report(content: ReportContent) -> str:
     plan = content.plan
     configuration = plan.configuration(content.configuration_name) if plan and content.configuration_name else None
     fingerprint = content.fingerprint
-    return _template().render(
+    return page_template("report.html.j2").render(
         content=content,
         results=results,
         galleries=_galleries(content, results),
@@ -131,7 +131,8 @@ def _origins(content: ReportContent) -> list[tuple[str, Provenance]]:
 
 
 @cache
-def _template() -> Template:
+def page_template(name: str) -> Template:
+    """A page's template by its file name."""
     pages = Environment(
         loader=PackageLoader("glioframe.reporting"),
         autoescape=True,
@@ -141,4 +142,4 @@ def _template() -> Template:
     )
     pages.filters["plain"] = plain
     pages.filters["count"] = count
-    return pages.get_template("report.html.j2")
+    return pages.get_template(name)
