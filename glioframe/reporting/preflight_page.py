@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from glioframe.core.files import write_text_atomically
 from glioframe.core.provenance import glioframe_version
+from glioframe.evaluation.wording import count
 from glioframe.reporting.report import page_template
-from glioframe.reporting.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

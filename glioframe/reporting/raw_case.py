@@ -13,6 +13,7 @@ import numpy as np
 
 from glioframe.core.errors import GlioframeError
 from glioframe.core.modality import Unit
+from glioframe.evaluation.wording import count
 from glioframe.imaging.case_images import crop, read_case, voxel_index
 from glioframe.imaging.resample import resample_label_to, resample_to
 from glioframe.imaging.volume import Volume
@@ -22,7 +23,7 @@ from glioframe.pet.image_derived_input import mean_curve
 from glioframe.pet.reference_region import find_reference_region
 from glioframe.reporting.case_picture import ChannelView, draw_planes
 from glioframe.reporting.time_activity_figure import HOTTEST, TimeActivity, draw_time_activity
-from glioframe.reporting.wording import UNIT_NAMES, count
+from glioframe.reporting.wording import UNIT_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
