@@ -1,5 +1,6 @@
 """The engine's small parts: schedule, average, optimizer, precision, device."""
 
+import contextlib
 import math
 from itertools import pairwise
 
@@ -150,3 +151,25 @@ def test_reproducible_puts_random_state_and_settings_back():
 def test_peak_memory_is_counted_in_megabytes():
     assert 50 < peak_memory_mb(torch.device("cpu")) < 1e5
     assert math.isfinite(peak_memory_mb(torch.device("cpu")))
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 2), (2, 5, 4), (3, 2, 2), (4, 4, 4)])
+def test_gradients_in_mixed_precision_are_those_of_float32_on_small_maps_too(shape):
+    # torch's bfloat16 gradient of maps two voxels deep contains uninitialized memory.
+    torch.manual_seed(0)
+    convolution = nn.Conv3d(64, 64, 3, padding=1)
+    image = torch.randn(1, 64, *shape)
+    precision = choose_precision(torch.device("cpu"), amp=True)
+
+    def gradient(*, mixed: bool) -> torch.Tensor:
+        convolution.zero_grad()
+        with precision.autocast() if mixed else contextlib.nullcontext():
+            result = convolution(image)
+        assert result.dtype == ((precision.dtype or torch.float32) if mixed else torch.float32)
+        result.float().square().sum().backward()
+        return convolution.weight.grad.clone()
+
+    exact = gradient(mixed=False)
+    for junk in (1e30, -1e30):
+        _ = [torch.full((size,), junk) for size in (10_000, 100_000, 1_000_000)]
+        torch.testing.assert_close(gradient(mixed=True), exact, rtol=0, atol=0.03 * float(exact.abs().max()))
