@@ -34,7 +34,7 @@ def change_contrast(
         if log_gamma := float(log_gamma_BC[place]):
             _bend(volume_ZYX, math.exp(log_gamma))
         # Of the bent volume; one multiplication and one addition do contrast and brightness together.
-        std, mean = torch.std_mean(volume_ZYX, correction=0)
+        std, mean = volume_ZYX.std(correction=0), volume_ZYX.mean()
         factor = math.exp(float(log_contrast_BC[place]))
         volume_ZYX.mul_(factor).add_(mean * (1 - factor) + float(brightness_BC[place]) * std)
     return result

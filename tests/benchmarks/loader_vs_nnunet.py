@@ -127,9 +127,9 @@ def serve(name: str, folder: Path) -> None:
 def glioframe_side(folder: Path) -> Callable[[], Any]:
     import torch
 
-    from glioframe.augmentation.augment_patch import augment_patch
     from glioframe.augmentation.patch_parameters import draw_patch_parameters
-    from glioframe.imaging.array_store import load_patch, save_array
+    from glioframe.imaging.array_store import save_array
+    from glioframe.training.patches import load_augmented_patch
 
     cases = load_cases(folder)
     for case_id, case in cases.items():
@@ -149,13 +149,13 @@ def glioframe_side(folder: Path) -> Callable[[], Any]:
                 voxel = lesions[case_id][rng.integers(len(lesions[case_id]))]
                 start = [voxel[axis] - PATCH[axis] // 2 for axis in range(3)]
             parameters = draw_patch_parameters(int(rng.integers(2**62)), quantitative=[False] * NUM_CHANNELS)
-            size = parameters.source_size_vox(PATCH)
-            corner = [first - (edge - n) // 2 for first, edge, n in zip(start, size, PATCH, strict=True)]
-            image, label = (
-                torch.from_numpy(load_patch(folder / f"own_{case_id}{suffix}.b2nd", start_zyx=corner, shape_zyx=size))
-                for suffix in ("", "_seg")
+            images[sample], labels[sample] = load_augmented_patch(
+                folder / f"own_{case_id}.b2nd",
+                folder / f"own_{case_id}_seg.b2nd",
+                parameters,
+                start_vox=tuple(map(int, start)),
+                patch_size_vox=PATCH,
             )
-            images[sample], labels[sample] = augment_patch(image, label, parameters, patch_size_vox=PATCH)
         return images
 
     return make_batch
