@@ -173,3 +173,19 @@ def test_gradients_in_mixed_precision_are_those_of_float32_on_small_maps_too(sha
     for junk in (1e30, -1e30):
         _ = [torch.full((size,), junk) for size in (10_000, 100_000, 1_000_000)]
         torch.testing.assert_close(gradient(mixed=True), exact, rtol=0, atol=0.03 * float(exact.abs().max()))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_one_fused_pass_moves_parameters_as_the_plain_loop_does(optimizer):
+    moved = []
+    for foreach in (None, False):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Conv3d(2, 4, 3), nn.Tanh())
+        steps = build_optimizer(network, make_training(optimizer=optimizer, learning_rate=0.01), foreach=foreach)
+        assert all(bool(group["fused"]) == (foreach is None) for group in steps.param_groups)
+        for _ in range(5):
+            steps.zero_grad()
+            network(torch.randn(1, 2, 6, 6, 6)).square().sum().backward()
+            steps.step()
+        moved.append(torch.cat([parameter.detach().flatten() for parameter in network.parameters()]))
+    torch.testing.assert_close(moved[0], moved[1], rtol=1e-4, atol=1e-5)
