@@ -56,8 +56,8 @@ def fit_calibration(scores: NDArray[np.float64], classes: NDArray[np.int64]) -> 
 
     def loss(parameters: NDArray[np.float64]) -> float:
         offsets = np.concatenate([[0.0], parameters[1:]])
-        log_probabilities = log_softmax(parameters[0] * scores + offsets, axis=1)
-        return -float(np.sum(targets * log_probabilities)) / num_rows
+        log_probabilities: NDArray[np.float64] = log_softmax(parameters[0] * scores + offsets, axis=1)
+        return float(-np.sum(targets * log_probabilities) / num_rows)
 
     start = np.concatenate([[1.0], np.zeros(num_classes - 1)])
     found = minimize(loss, start, method="L-BFGS-B", bounds=[_SLOPES] + [(-20.0, 20.0)] * (num_classes - 1)).x
