@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import radiomics
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813 - its usual name
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from glioframe.artifacts.dataset import Channel, DatasetDescription

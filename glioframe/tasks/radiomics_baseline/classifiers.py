@@ -52,7 +52,7 @@ def build_pipeline(classifier: Classifier, parameters: Parameters, *, max_correl
     return Pipeline(
         [
             ("usable", UsableFeatures()),
-            ("impute", SimpleImputer(strategy="median")),
+            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
             ("uncorrelated", Uncorrelated(largest=max_correlation)),
             ("scale", StandardScaler()),
             ("strongest", Strongest(most=int(parameters["num_features"]))),
@@ -81,7 +81,7 @@ def _estimator(classifier: Classifier, parameters: Parameters, seed: int) -> Any
     if classifier == "svm":
         return SVC(**parameters, kernel="rbf", gamma="scale")
     if classifier == "random_forest":
-        return RandomForestClassifier(**parameters, n_estimators=300, max_features="sqrt", random_state=seed)
+        return RandomForestClassifier(**parameters, n_estimators=200, max_features="sqrt", random_state=seed)
     return GradientBoostingClassifier(
         **parameters, n_estimators=100, subsample=0.8, max_features="sqrt", random_state=seed
     )
