@@ -48,9 +48,9 @@ def _body(arguments: argparse.Namespace, progress: Progress) -> int:
 
 def _benchmark(arguments: argparse.Namespace, progress: Progress) -> dict[str, str | float]:
     from glioframe.core.workspace import Workspace
-    from glioframe.pipeline.benchmark import benchmark
+    from glioframe.pipeline.training_speed import measure_training_speed
 
-    found = benchmark(
+    found = measure_training_speed(
         Workspace.from_environment(),
         arguments.dataset,
         arguments.configuration,

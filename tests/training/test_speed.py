@@ -7,7 +7,7 @@ import torch
 from glioframe.artifacts.case import load_preprocessed_case
 from glioframe.artifacts.plan import NetworkPlan
 from glioframe.core.progress import SilentProgress
-from glioframe.training.benchmark import benchmark_training, observe_peak_memory_gb
+from glioframe.training.speed import benchmark_training, observe_peak_memory_gb
 from training_builders import make_run
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from glioframe.artifacts.case import CaseProperties, PreprocessedCase, load_preprocessed_case
 from glioframe.artifacts.dataset import Channel
+from glioframe.artifacts.network_plan import ResidualEncoderPlan
 from glioframe.artifacts.plan import (
     ChannelPlan,
     Configuration,
     FieldOfView,
-    NetworkPlan,
     Normalization,
     Plan,
     TrainingPlan,
@@ -23,8 +23,8 @@ from glioframe.artifacts.raw_dataset import load_raw_dataset
 from glioframe.core.modality import Modality
 from glioframe.imaging.array_store import save_array
 from glioframe.pipeline.preprocessed_folder import PreprocessedFolder
-from glioframe.training.benchmark import TrainingBenchmark, benchmark_training
 from glioframe.training.device import resolve_device
+from glioframe.training.speed import TrainingBenchmark, benchmark_training
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,7 @@ _SYNTHETIC_PATCH = (64, 64, 64)
 _MODALITIES = (Modality.T1N, Modality.T1C, Modality.T2W, Modality.T2F)
 
 
-def benchmark(
+def measure_training_speed(
     workspace: Workspace, dataset: str | None, configuration: str, *, device: str, progress: Progress
 ) -> TrainingBenchmark:
     """Measures loader, augmentation, step and memory.
@@ -87,7 +87,7 @@ def _synthetic_plan() -> Plan:
         spacing_mm=(1.0, 1.0, 1.0),
         patch_size_vox=_SYNTHETIC_PATCH,
         batch_size=2,
-        network=NetworkPlan(
+        network=ResidualEncoderPlan(
             features_per_stage=(32, 64, 128, 256, 320),
             blocks_per_stage=(1, 3, 4, 6, 6),
             kernel_sizes=((3, 3, 3),) * 5,

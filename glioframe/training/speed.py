@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from glioframe.artifacts.case import PreprocessedCase
+    from glioframe.artifacts.network_plan import NetworkPlan
     from glioframe.artifacts.plan import Configuration, Plan
     from glioframe.core.progress import Progress
     from glioframe.training.batch import Batch
@@ -108,8 +109,10 @@ class _Step:
         network = build_classifier(
             configuration.network,
             num_channels=num_channels,
+            patch_size_vox=configuration.patch_size_vox,
             num_classes=_NUM_CLASSES,
             quantitative=[True] * num_channels,
+            checkpointing=training.checkpointing,
         )
         self._network = network.to(device).train()
         self._optimizer = build_optimizer(self._network, training)
@@ -214,13 +217,7 @@ def _grow(configuration: Configuration, num_channels: int, device_name: str) -> 
     device = torch.device(device_name)
     # A step of a tiny network loads libraries and kernels, which are not the training's.
     z, y, x = (2 * step for step in configuration.network.total_stride)
-    few = (4,) * len(configuration.network.features_per_stage)
-    tiny = replace(
-        configuration,
-        patch_size_vox=(z, y, x),
-        batch_size=1,
-        network=replace(configuration.network, features_per_stage=few),
-    )
+    tiny = replace(configuration, patch_size_vox=(z, y, x), batch_size=1, network=_narrowed(configuration.network))
     _take_steps(tiny, num_channels, device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -229,6 +226,13 @@ def _grow(configuration: Configuration, num_channels: int, device_name: str) -> 
         idle_mb = peak_memory_mb(device)
     _take_steps(configuration, num_channels, device)
     return (peak_memory_mb(device) - idle_mb) / 1000
+
+
+def _narrowed(network: NetworkPlan) -> NetworkPlan:
+    """A network of the same kind with next to no features."""
+    if network.family == "residual_encoder":
+        return replace(network, features_per_stage=(4,) * len(network.features_per_stage))
+    return replace(network, width=6 * network.num_heads, depth=1)
 
 
 def _take_steps(configuration: Configuration, num_channels: int, device: torch.device) -> None:
