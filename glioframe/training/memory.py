@@ -8,7 +8,7 @@ and a GPU's context are not seen; a budget keeps a reserve for them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -16,32 +16,22 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from glioframe.networks.classifier import Classifier, build_classifier
+from glioframe.planning.memory_estimate import PeakMemory
 from glioframe.training.optimizer import build_optimizer
+from glioframe.training.quantities import quantitative_channels
 from glioframe.training.tensor_tracker import TensorTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from glioframe.artifacts.plan import Configuration, TrainingPlan
+    from glioframe.artifacts.plan import Configuration, Plan, TrainingPlan
 
 BYTES_PER_GB = 1e9
 _VIEWS = 2
 """A case is predicted as it is and mirrored, in one batch."""
 
 
-class PeakMemory(NamedTuple):
-    """Most memory needed at a time, in GB (1e9 bytes).
-
-    Attributes:
-        training_gb: Of one training step, with all that stays in memory between steps.
-        inference_gb: Of the prediction of one case by one network, in float32.
-    """
-
-    training_gb: float
-    inference_gb: float
-
-
-class _ZerosRead(TorchDispatchMode):
+class _ZerosRead(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Within it, a value read from a fake tensor is 0, so that initializations that look at what they drew end."""
 
     def __torch_dispatch__(
@@ -64,6 +54,23 @@ class _Patches(NamedTuple):
     presence: torch.Tensor
 
 
+def predict_planned_memory(
+    configuration: Configuration, plan: Plan, *, num_classes: int, device: Literal["cpu", "gpu"]
+) -> PeakMemory:
+    """What ``configuration`` needs on any machine with such a device.
+
+    GPUs compute in bfloat16 where the plan says so. Of CPUs few can, so float32 is assumed.
+    """
+    mixed = configuration.training.amp and device == "gpu"
+    return predict_peak_memory(
+        configuration,
+        quantitative=quantitative_channels(plan),
+        num_classes=num_classes,
+        device_type="cuda" if device == "gpu" else "cpu",
+        dtype=torch.bfloat16 if mixed else None,
+    )
+
+
 def predict_peak_memory(
     configuration: Configuration,
     *,
@@ -84,7 +91,7 @@ def predict_peak_memory(
     num_channels, training = len(quantitative), configuration.training
     # The trace must not move the random state of whoever asks.
     with torch.random.fork_rng(devices=[]), FakeTensorMode():
-        with _ZerosRead():
+        with _ZerosRead():  # type: ignore[no-untyped-call]
             network = build_classifier(
                 configuration.network,
                 num_channels=num_channels,
@@ -104,7 +111,8 @@ def predict_peak_memory(
 
 def _trace_prediction(network: Classifier, case: _Patches) -> int:
     network.eval()
-    with TensorTracker([*_weights(network), *case]) as tracker, torch.no_grad():
+    tracker = TensorTracker([*_weights(network), *case])
+    with tracker, torch.no_grad():
         network(*case)
     return tracker.peak_bytes
 
@@ -117,7 +125,8 @@ def _trace_step(
     optimizer = build_optimizer(network, training, foreach=foreach)
     average = [torch.empty_like(weight) for weight in _weights(network)] if training.ema_decay > 0 else []
     reference = torch.zeros(len(batch.image), dtype=torch.long)
-    with TensorTracker([*_weights(network), *average, *batch, reference]) as tracker:
+    tracker = TensorTracker([*_weights(network), *average, *batch, reference])
+    with tracker:
         # Autocast for the CPU casts the same operations as the one for GPUs, and needs no GPU to be traced.
         with torch.autocast("cpu", dtype, enabled=dtype is not None):
             loss = functional.cross_entropy(network(*batch), reference)

@@ -14,10 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from step_memory import measured_gb, predicted_gb
-
 from glioframe.artifacts.network_plan import NetworkPlan, ResidualEncoderPlan, VisionTransformerPlan
 from glioframe.artifacts.plan import Configuration, TrainingPlan
+from step_memory import measured_gb, predicted_gb
 
 BOUNDS = {"cpu": 0.15, "cuda": 0.10}
 
