@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from glioframe.core.geometry import Shape
 
 _INITIAL_STD = 0.02
+"""As EVA, which truncates at 100 standard deviations, that is, nowhere."""
 _STEM_SLOPE = 0.01
 """Primus initializes its stem as if a leaky rectifier of this slope followed."""
 
@@ -68,12 +69,12 @@ class Trunk(nn.Module):
         return cast("list[TransformerBlock]", list(self.blocks))
 
     def _initialize(self) -> None:
-        """As EVA: truncated normal; the layers that add to the tokens the smaller, the deeper their block is."""
-        nn.init.trunc_normal_(self.pos_embed, std=_INITIAL_STD)
+        """As EVA: normal; the layers that add to the tokens the smaller, the deeper their block is."""
+        nn.init.normal_(self.pos_embed, std=_INITIAL_STD)
         for depth, block in enumerate(self.in_order, start=1):
             for module in block.modules():
                 if isinstance(module, nn.Linear):
-                    nn.init.trunc_normal_(module.weight, std=_INITIAL_STD)
+                    nn.init.normal_(module.weight, std=_INITIAL_STD)
                     if module.bias is not None:
                         nn.init.zeros_(module.bias)
             for last in (block.attn.proj, block.mlp.fc2):
@@ -226,4 +227,4 @@ def _embedding(first: int, second: int, width: int) -> nn.Parameter | None:
     """Learned vectors (first, second, width); None for none."""
     if not first * second:
         return None
-    return nn.Parameter(nn.init.trunc_normal_(torch.empty(first, second, width), std=_INITIAL_STD))
+    return nn.Parameter(nn.init.normal_(torch.empty(first, second, width), std=_INITIAL_STD))

@@ -12,8 +12,8 @@ from glioframe.artifacts.network_plan import Count, Fraction, Positive  # noqa: 
 from glioframe.core.errors import SettingError
 from glioframe.core.presets import preset_names, preset_path
 
-TransformerSize = Literal["XS", "T", "S", "B", "M"]
-"""S, B and M as in Primus (T. Wald et al. 2025); T and XS are for small cohorts and CPUs."""
+TransformerSize = Literal["XS", "S", "B", "M"]
+"""Of the sizes in :mod:`glioframe.artifacts.network_sizes`."""
 _KIND = "budgets"
 _CPU = "cpu"
 

@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, cast, final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Literal, cast, final
 
-from glioframe.artifacts.network_plan import VisionTransformerPlan
+from glioframe.artifacts.network_sizes import VISION_TRANSFORMER_SIZES
 from glioframe.planning.network_family import Layout, NetworkFamily, choose_dropout, dropout_reason
 from glioframe.planning.reasons import times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from glioframe.artifacts.network_plan import VisionTransformerPlan
     from glioframe.core.geometry import Shape, Spacing
     from glioframe.planning.budget import Budget, TransformerSize
 
 
-class _Size(NamedTuple):
-    width: int
-    depth: int
-    num_heads: int
-
-
-_SIZES: dict[TransformerSize, _Size] = {
-    "XS": _Size(96, 6, 2),
-    "T": _Size(198, 12, 3),
-    "S": _Size(396, 12, 6),
-    "B": _Size(792, 12, 12),
-    "M": _Size(864, 16, 12),
-}
-"""S, B and M are Primus' own; all give each head a multiple of 6 features, for positions on three axes."""
-_FEWEST_SUBJECTS: dict[TransformerSize, int] = {"XS": 0, "T": 0, "S": 100, "B": 400, "M": 1500}
+_FEWEST_SUBJECTS: dict[TransformerSize, int] = {"XS": 0, "S": 100, "B": 400, "M": 1500}
 """From how many on a size is planned: a transformer has to learn what a convolution is built with."""
-_SIZE_OF_WIDTH = {size.width: name for name, size in _SIZES.items()}
+_SIZE_OF_WIDTH = {VISION_TRANSFORMER_SIZES[name].width: name for name in _FEWEST_SUBJECTS}
 _TOKEN_MM = 8.0
 """As Primus: 8 voxels of 1 mm."""
 _TOKEN_GROWTH = 1.125
@@ -66,22 +53,20 @@ class VisionTransformerFamily(NetworkFamily):
     @property
     def widths(self) -> Sequence[int]:
         """Of the sizes up to the budget's largest that have enough subjects."""
-        names = list(_SIZES)
+        names = list(_FEWEST_SUBJECTS)
         allowed = names[: names.index(self.budget.max_transformer) + 1]
         enough = [name for name in allowed if self.num_subjects >= _FEWEST_SUBJECTS[name]]
-        return [_SIZES[name].width for name in reversed(enough)]
+        return [VISION_TRANSFORMER_SIZES[name].width for name in reversed(enough)]
 
     def layout(self, extent_mm: Spacing, spacing_mm: Spacing, width: int) -> Layout:
         """As many tokens as hold the field of view; tokens grow where they would be too many."""
         token = self._token(extent_mm, spacing_mm)
         grid = _grid(extent_mm, spacing_mm, token)
-        size = _SIZES[_SIZE_OF_WIDTH[width]]
-        network = VisionTransformerPlan(
+        size = VISION_TRANSFORMER_SIZES[_SIZE_OF_WIDTH[width]]
+        network = replace(
+            size,
             token_size_vox=token,
             fusion=self._fusion(math.prod(grid)),
-            width=size.width,
-            depth=size.depth,
-            num_heads=size.num_heads,
             drop_path=_DROP_PATHS[size.depth >= _DEEP],
             dropout=choose_dropout(self.num_subjects),
         )
@@ -106,7 +91,8 @@ class VisionTransformerFamily(NetworkFamily):
             f"{self.budget.max_transformer} are in budget {self.budget.name}, and without pretraining "
             + ", ".join(f"{each} takes {_FEWEST_SUBJECTS[each]}" for each in ("S", "B", "M"))
             + " subjects or more to learn what a convolution is built with.",
-            "network.depth": f"{network.depth} blocks go with {network.width} features (S, B and M are Primus' sizes).",
+            "network.depth": f"{network.depth} blocks go with {network.width} features (S, B and M are Primus' sizes; XS is for "
+            "CPUs and small cohorts).",
             "network.num_heads": f"{network.num_heads} heads of {network.width // network.num_heads} features each, a "
             "multiple of 6, as positions on three axes turn pairs of features.",
             "network.mlp_ratio": "As Primus, and so are num_registers and layer_scale; its weights fit.",
