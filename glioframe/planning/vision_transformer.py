@@ -91,8 +91,8 @@ class VisionTransformerFamily(NetworkFamily):
             f"{self.budget.max_transformer} are in budget {self.budget.name}, and without pretraining "
             + ", ".join(f"{each} takes {_FEWEST_SUBJECTS[each]}" for each in ("S", "B", "M"))
             + " subjects or more to learn what a convolution is built with.",
-            "network.depth": f"{network.depth} blocks go with {network.width} features (S, B and M are Primus' sizes; XS "
-            "is for CPUs and small cohorts).",
+            "network.depth": f"{network.depth} blocks go with {network.width} features: S, B and M are Primus' sizes, "
+            "XS is for CPUs and small cohorts.",
             "network.num_heads": f"{network.num_heads} heads of {network.width // network.num_heads} features each, a "
             "multiple of 6, as positions on three axes turn pairs of features.",
             "network.mlp_ratio": "As Primus, and so are num_registers and layer_scale; its weights fit.",
