@@ -95,7 +95,7 @@ class VisionTransformerFamily(NetworkFamily):
             "XS is for CPUs and small cohorts.",
             "network.num_heads": f"{network.num_heads} heads of {network.width // network.num_heads} features each, a "
             "multiple of 6, as positions on three axes turn pairs of features.",
-            "network.mlp_ratio": "As Primus, and so are num_registers and layer_scale; its weights fit.",
+            "network.mlp_ratio": "As Primus', and so are num_registers and layer_scale, whatever the dataset.",
             "network.drop_path": f"{network.drop_path:g} for {network.depth} blocks ({_DROP_PATHS[True]:g} from "
             f"{_DEEP} on, else {_DROP_PATHS[False]:g}).",
             "network.dropout": dropout_reason(self.num_subjects),

@@ -94,7 +94,7 @@ def main() -> None:
         errors.append(predicted / observed - 1)
         cells = [
             planned.network.in_words,
-            f"{planned.patch_size_vox[0]}³",
+            " x ".join(map(str, planned.patch_size_vox)),
             planned.batch_size,
             num_channels,
             "mixed" if planned.training.amp else "float32",
