@@ -24,7 +24,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-d", "--dataset", required=True, help="id or folder name of the raw dataset")
     parser.add_argument(
-        "-c", "--configurations", nargs="+", default=["3d_cnn"], metavar="CONFIG", help="configurations to plan"
+        "-c",
+        "--configurations",
+        nargs="+",
+        default=["3d_cnn"],
+        metavar="CONFIG",
+        help="configurations to plan: 3d_cnn (a residual encoder, the default), 3d_vit (a vision transformer)",
     )
     parser.add_argument(
         "--gpu-memory",
@@ -92,7 +97,10 @@ def _show(plan: Plan, names: Sequence[str]) -> None:
         print(f"  batch            {configuration.batch_size}")
         print(f"  network          {configuration.network.in_words}")
         print(f"  epochs           {configuration.training.epochs} x {configuration.training.iterations_per_epoch}")
-        print(f"  predicted memory {configuration.predicted_peak_memory_gb:.2f} GB")
+        print(
+            f"  predicted memory {configuration.predicted_peak_memory_gb:.2f} GB in training, "
+            f"{configuration.predicted_inference_memory_gb:.2f} GB in prediction"
+        )
 
 
 def _times(values: Sequence[float]) -> str:

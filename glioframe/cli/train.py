@@ -36,6 +36,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="SECTION.KEY=VALUE",
         help="override a setting of plan, network, training or task, e.g. training.epochs=2; may be repeated",
     )
+    parser.add_argument(
+        "--preset", metavar="NAME", help="shipped settings to start from, e.g. quick_look; --set goes on top of them"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     return parser
 
@@ -54,18 +57,20 @@ def _fold(text: str) -> tuple[int, ...] | None:
 
 
 def _body(arguments: argparse.Namespace, progress: Progress) -> int:
+    from glioframe.artifacts.task_preset import load_task_preset
     from glioframe.core.workspace import Workspace
     from glioframe.pipeline.train import train
     from glioframe.pipeline.training import TrainingRequest
     from glioframe.training.device import resolve_device
 
+    preset = load_task_preset(arguments.preset, task=arguments.task).overrides if arguments.preset else ()
     request = TrainingRequest(
         dataset=arguments.dataset,
         task=arguments.task,
         configuration=arguments.configuration,
         folds=arguments.fold,
         target=arguments.target,
-        overrides=arguments.overrides,
+        overrides=[*preset, *arguments.overrides],
         device=str(resolve_device(arguments.device)),
         resume=arguments.resume,
         overwrite=arguments.overwrite,

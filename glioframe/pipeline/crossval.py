@@ -12,6 +12,7 @@ from glioframe.core.errors import TrainingError
 from glioframe.core.files import sha256_of_file
 from glioframe.core.provenance import Provenance
 from glioframe.evaluation.evaluate import evaluate
+from glioframe.pipeline.memory_section import memory_section
 from glioframe.pipeline.notices import notices_for
 from glioframe.pipeline.predictions import ensemble, prediction_rows
 from glioframe.reporting.report import ReportContent, write_report
@@ -53,7 +54,7 @@ def report_cross_validation(training: Training, *, progress: Progress) -> None:
         environment=model.environment(),
         preprocessed_folder=training.preprocessed.cases_folder(training.configuration),
         splits_hash=splits_hash(training.folds),
-        sections=training.task.report(runs),
+        sections=[*training.task.report(runs), *memory_section(training.configuration, runs)],
         notices=notices_for(training.dataset.description),
     )
     write_report(content, folder / "report.html")

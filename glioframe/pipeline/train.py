@@ -20,6 +20,7 @@ from glioframe.pipeline.environment import describe_environment
 from glioframe.pipeline.model_folder import ModelDescription, ModelFolder, settings_as_json
 from glioframe.pipeline.predictions import prediction_rows
 from glioframe.pipeline.training import Training, TrainingRequest, load_training
+from glioframe.training.memory_fallback import as_trained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,6 +141,7 @@ def _train_fold(training: Training, fold: int, progress: Progress) -> None:
     path = training.model.validation_path(fold)
     run.folder.mkdir(parents=True, exist_ok=True)
     training.task.fit(run)
+    run = as_trained(run)
     operating_point = training.task.operating_point(run)
     rows = []
     by_id = {case.case_id: case for case in training.dataset.training_cases}

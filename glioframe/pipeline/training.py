@@ -16,6 +16,7 @@ from glioframe.pipeline.preprocessed_folder import PreprocessedFolder
 from glioframe.pipeline.wording import some
 from glioframe.task_api.registry import load_task
 from glioframe.task_api.run import Run
+from glioframe.training.memory_fallback import as_trained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,10 +79,10 @@ class Training:
         return f"{self.request.task}/{self.configuration.name}"
 
     def run(self, fold: int, *, progress: Progress) -> Run[Any]:
-        """What the task gets for one fold."""
+        """What the task gets for one fold; of one that ran out of memory, with what it ended on."""
         by_id = {case.case_id: case for case in self.dataset.training_cases}
         split = self.folds[fold]
-        return Run(
+        planned: Run[Any] = Run(
             folder=self.model.fold_folder(fold),
             dataset=self.dataset.description,
             plan=self.plan,
@@ -97,6 +98,7 @@ class Training:
             resume=self.request.resume and self.model.fold_folder(fold).is_dir(),
             progress=progress,
         )
+        return as_trained(planned)
 
     def training_cases(self, fold: int) -> list[Case]:
         """The cases that a fold learns from: those whose target is known, if there is one."""

@@ -29,6 +29,7 @@ from glioframe.training.fold_data import BatchRequest, FoldData
 from glioframe.training.inner_evaluation import InnerScores, inner_scores
 from glioframe.training.interruption import Interruption, watched_signals
 from glioframe.training.loading import prefetched, to_device
+from glioframe.training.memory_fallback import within_memory
 from glioframe.training.optimizer import build_optimizer, set_learning_rate
 from glioframe.training.precision import choose_precision
 from glioframe.training.quantities import quantitative_channels
@@ -61,15 +62,23 @@ def train_fold(task: GradientTask[Any], run: Run[Any], *, loader_threads: int | 
         KeyboardInterrupt: SIGINT or SIGTERM came; the last step is saved.
     """
     device = resolve_device(run.device)
+    threads = loader_threads or min(_MOST_LOADER_THREADS, os.cpu_count() or 1)
     with reproducible(device), watched_signals() as interruption, _told_what_to_lower(run):
-        training = _FoldTraining(task, run, device)
-        if run.resume and training.is_finished():
-            run.progress.note(f"fold {run.fold}: already trained.")
-            return
-        training.begin()
-        training.descend(interruption, loader_threads or min(_MOST_LOADER_THREADS, os.cpu_count() or 1))
-        interruption.obey()
-        training.finish()
+        within_memory(run, lambda each: _train_as_planned(task, each, device, interruption, threads))
+
+
+def _train_as_planned(
+    task: GradientTask[Any], run: Run[Any], device: torch.device, interruption: Interruption, loader_threads: int
+) -> None:
+    """One attempt: builds the training and runs it, from what is there to the end."""
+    training = _FoldTraining(task, run, device)
+    if run.resume and training.is_finished():
+        run.progress.note(f"fold {run.fold}: already trained.")
+        return
+    training.begin()
+    training.descend(interruption, loader_threads)
+    interruption.obey()
+    training.finish()
 
 
 @contextlib.contextmanager

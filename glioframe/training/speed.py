@@ -18,7 +18,7 @@ from glioframe.core.seeds import derive_seed
 from glioframe.networks.classifier import build_classifier
 from glioframe.training.device import peak_memory_mb
 from glioframe.training.loading import PatchStore, collate, prefetched, to_device
-from glioframe.training.memory import predict_peak_memory_gb
+from glioframe.training.memory import predict_peak_memory
 from glioframe.training.optimizer import build_optimizer
 from glioframe.training.precision import choose_precision
 from glioframe.training.quantities import quantitative_channels
@@ -88,9 +88,14 @@ def benchmark_training(
         elif part == "take steps":
             measured["step_ms"], measured["loader_wait_share"] = bench.steps()
         else:
-            num_channels = len(plan.channels)
-            measured["predicted_peak_memory_gb"] = predict_peak_memory_gb(configuration, num_channels, _NUM_CLASSES)
-            measured["observed_peak_memory_gb"] = observe_peak_memory_gb(configuration, num_channels, str(device))
+            measured["predicted_peak_memory_gb"] = predict_peak_memory(
+                configuration,
+                quantitative=[True] * len(plan.channels),
+                num_classes=_NUM_CLASSES,
+                device_type=device.type,
+                dtype=choose_precision(device, amp=configuration.training.amp).dtype,
+            ).training_gb
+            measured["observed_peak_memory_gb"] = observe_peak_memory_gb(configuration, len(plan.channels), str(device))
     precision = choose_precision(device, amp=configuration.training.amp)
     return TrainingBenchmark(
         device=str(device),

@@ -102,6 +102,7 @@ OPTIONS = {
         "--c",
         "--overwrite",
         "--set",
+        "--preset",
         "--device",
     },
 }
