@@ -39,7 +39,6 @@ def predicted_gb(configuration: Configuration, *, num_channels: int, device: str
         configuration,
         quantitative=[True] * num_channels,
         num_classes=NUM_CLASSES,
-        device_type=device,
         dtype=choose_precision(torch.device(device), amp=configuration.training.amp).dtype,
     ).training_gb
 

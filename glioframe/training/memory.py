@@ -66,7 +66,6 @@ def predict_planned_memory(
         configuration,
         quantitative=quantitative_channels(plan),
         num_classes=num_classes,
-        device_type="cuda" if device == "gpu" else "cpu",
         dtype=torch.bfloat16 if mixed else None,
     )
 
@@ -76,7 +75,6 @@ def predict_peak_memory(
     *,
     quantitative: Sequence[bool],
     num_classes: int,
-    device_type: str,
     dtype: torch.dtype | None,
 ) -> PeakMemory:
     """Traces one training step and one prediction of ``configuration``.
@@ -85,7 +83,6 @@ def predict_peak_memory(
         configuration: Planned.
         quantitative: Per network channel, whether its values have a unit.
         num_classes: Of the target.
-        device_type: ``cpu`` or ``cuda``; a GPU moves all weights in one stroke, which needs copies.
         dtype: Of convolutions and matrix products in training; None for float32.
     """
     num_channels, training = len(quantitative), configuration.training
@@ -105,7 +102,7 @@ def predict_peak_memory(
             for size in (_VIEWS, configuration.batch_size)
         )
         inference_bytes = _trace_prediction(network, case)
-        training_bytes = _trace_step(network, batch, training, foreach=device_type != "cpu", dtype=dtype)
+        training_bytes = _trace_step(network, batch, training, dtype=dtype)
     return PeakMemory(training_gb=training_bytes / BYTES_PER_GB, inference_gb=inference_bytes / BYTES_PER_GB)
 
 
@@ -117,12 +114,10 @@ def _trace_prediction(network: Classifier, case: _Patches) -> int:
     return tracker.peak_bytes
 
 
-def _trace_step(
-    network: Classifier, batch: _Patches, training: TrainingPlan, *, foreach: bool, dtype: torch.dtype | None
-) -> int:
+def _trace_step(network: Classifier, batch: _Patches, training: TrainingPlan, *, dtype: torch.dtype | None) -> int:
     """Peak of any step but the first: the optimizer, which makes its moments in the first, has them all along."""
     network.train()
-    optimizer = build_optimizer(network, training, foreach=foreach)
+    optimizer = build_optimizer(network, training, fused=False)  # fake tensors cannot be fused, but copy as little
     average = [torch.empty_like(weight) for weight in _weights(network)] if training.ema_decay > 0 else []
     reference = torch.zeros(len(batch.image), dtype=torch.long)
     tracker = TensorTracker([*_weights(network), *average, *batch, reference])
@@ -132,7 +127,7 @@ def _trace_step(
             loss = functional.cross_entropy(network(*batch), reference)
         torch.autograd.backward(loss)
         peak_before_moments = tracker.peak_bytes
-        torch.nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip_norm, foreach=foreach)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip_norm)
         optimizer.step()
     moments = [value for state in optimizer.state.values() for value in state.values() if torch.is_tensor(value)]
     return max(peak_before_moments + sum(moment.nbytes for moment in moments), tracker.peak_bytes)

@@ -92,7 +92,6 @@ def benchmark_training(
                 configuration,
                 quantitative=[True] * len(plan.channels),
                 num_classes=_NUM_CLASSES,
-                device_type=device.type,
                 dtype=choose_precision(device, amp=configuration.training.amp).dtype,
             ).training_gb
             measured["observed_peak_memory_gb"] = observe_peak_memory_gb(configuration, len(plan.channels), str(device))

@@ -95,12 +95,6 @@ def test_sgd_has_nesterov_momentum():
     assert group["momentum"] == 0.99
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_parameters_move_in_one_stroke_where_that_is_asked_for(optimizer):
-    groups = build_optimizer(nn.Linear(2, 2), make_training(optimizer=optimizer), foreach=True).param_groups
-    assert [group["foreach"] for group in groups] == [True, True]
-
-
 def test_the_rate_is_set_for_all_parameters():
     optimizer = build_optimizer(nn.Linear(2, 2), make_training())
     set_learning_rate(optimizer, 0.125)
@@ -178,11 +172,11 @@ def test_gradients_in_mixed_precision_are_those_of_float32_on_small_maps_too(sha
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_one_fused_pass_moves_parameters_as_the_plain_loop_does(optimizer):
     moved = []
-    for foreach in (None, False):
+    for fused in (True, False):
         torch.manual_seed(0)
         network = nn.Sequential(nn.Conv3d(2, 4, 3), nn.Tanh())
-        steps = build_optimizer(network, make_training(optimizer=optimizer, learning_rate=0.01), foreach=foreach)
-        assert all(bool(group["fused"]) == (foreach is None) for group in steps.param_groups)
+        steps = build_optimizer(network, make_training(optimizer=optimizer, learning_rate=0.01), fused=fused)
+        assert all(bool(group["fused"]) == fused for group in steps.param_groups)
         for _ in range(5):
             steps.zero_grad()
             network(torch.randn(1, 2, 6, 6, 6)).square().sum().backward()
