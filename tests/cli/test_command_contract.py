@@ -103,6 +103,9 @@ OPTIONS = {
         "--overwrite",
         "--set",
         "--device",
+        "--no-report",
+        "--launcher",
+        "--launcher-preset",
     },
 }
 
