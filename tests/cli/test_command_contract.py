@@ -56,6 +56,7 @@ OPTIONS = {
         "--protocol",
         "-np",
         "--num-processes",
+        "--scheduler",
         "--keep-plan",
         "--no-preprocessing",
     },

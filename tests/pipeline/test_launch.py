@@ -110,6 +110,7 @@ def long_home(planned_home, tmp_path_factory) -> Path:
     return home
 
 
+@pytest.mark.slow
 def test_stopping_the_command_stops_its_jobs_which_save_and_go_on(fresh_home, long_home):
     launched = [*TRAIN, "all", "--device", "cpu", "--no-report", *LONG, "--launcher", "local"]
     launched += ["--set", "launcher.jobs_at_once=2"]
@@ -128,6 +129,8 @@ def test_stopping_the_command_stops_its_jobs_which_save_and_go_on(fresh_home, lo
     assert all_weights(fresh_home) == all_weights(long_home)
 
 
+# submitit lets go of the process that plays the cluster while it still runs.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_preempted_job_queues_again_and_ends_as_if_nothing_had_happened(fresh_home, long_home, tmp_path):
     """On submitit's stand-in for a cluster; the warning comes as Slurm's would, by SIGUSR2."""
     folder = model_of(fresh_home) / "fold_0"
