@@ -71,7 +71,7 @@ def for_each_case(
 
     Raises:
         SettingError: ``num_workers`` is less than one.
-        DatasetError: A worker was killed.
+        DatasetError: A worker was killed, or the cluster is gone.
     """
     if num_workers < 1:
         raise SettingError(
@@ -95,7 +95,7 @@ def _on_cluster(
     work: Callable[[CaseT], ResultT],
     cases: Sequence[CaseT],
 ) -> Generator[tuple[int, ResultT]]:
-    from distributed import KilledWorker, as_completed
+    from distributed import CancelledError, KilledWorker, as_completed
 
     futures = [client.submit(_numbered, work, number, case, pure=False) for number, case in enumerate(cases)]
     try:
@@ -103,8 +103,16 @@ def _on_cluster(
             yield future.result()
     except KilledWorker as error:
         raise BrokenProcessPool(str(error)) from error
+    except CancelledError as error:
+        raise DatasetError(
+            client.scheduler.address if client.scheduler else "--scheduler",
+            expected="the Dask scheduler to stay",
+            found="a lost connection",
+            fix="Start it and its workers again, then run the same command; cases that are preprocessed are kept",
+        ) from error
     finally:
-        client.cancel(futures)
+        if client.status == "running":
+            client.cancel(futures)
 
 
 def _told_of_killed_workers(numbered: Generator[T], step: str) -> Generator[T]:

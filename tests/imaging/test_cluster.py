@@ -2,6 +2,10 @@
 
 import logging
 import os
+import socket
+import subprocess
+import sys
+import threading
 from functools import partial
 
 import pytest
@@ -81,6 +85,37 @@ def test_a_killed_worker_is_one_clear_error():
         pytest.raises(DatasetError, match="worker process"),
     ):
         run(die, [1])
+
+
+def test_a_scheduler_that_goes_away_is_one_clear_error():
+    with pytest.raises(DatasetError, match="the Dask scheduler to stay, found a lost connection"):
+        work_while_it_goes_away()
+
+
+def work_while_it_goes_away() -> None:
+    command = [sys.executable, "-m", "dask"]
+    where = ["--host", "127.0.0.1", "--no-dashboard"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    scheduler = subprocess.Popen([*command, "scheduler", "--port", str(port), *where], stderr=subprocess.DEVNULL)
+    try:
+        with cases_on_cluster(f"tcp://127.0.0.1:{port}"):
+            run(partial(pow, 2), [1, 2], EndsIt(scheduler))
+    finally:
+        scheduler.kill()
+        scheduler.wait()
+
+
+class EndsIt(SilentProgress):
+    """Ends the scheduler, which has no workers, once the cases are under way."""
+
+    def __init__(self, scheduler: subprocess.Popen) -> None:
+        self.scheduler = scheduler
+
+    def track(self, items, *, step, total):
+        threading.Timer(1, self.scheduler.kill).start()
+        yield from items
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nowhere"])
