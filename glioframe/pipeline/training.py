@@ -45,6 +45,7 @@ class TrainingRequest:
         device: ``cpu``, ``cuda``, ...
         resume: Go on where an interrupted run stopped.
         overwrite: Throw an earlier run away.
+        report: Evaluate and report once every fold is trained.
     """
 
     dataset: str
@@ -56,6 +57,7 @@ class TrainingRequest:
     device: str = "cpu"
     resume: bool = False
     overwrite: bool = False
+    report: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from glioframe.artifacts.json_file import STRICT, load_json, save_json, to_json
 from glioframe.artifacts.plan import Configuration  # noqa: TC001 - pydantic reads the annotation
 from glioframe.core.files import sha256_of_text
 from glioframe.training import checkpoint
+from glioframe.training.ranks import Ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +90,8 @@ def within_memory(run: Run[Any], attempt: Callable[[Run[Any]], None]) -> None:
         run = as_trained(run)
     else:
         path.unlink(missing_ok=True)
-    planned = load_json(MemoryFallback, path).planned if path.is_file() else _hash(run.configuration)
+    earlier = load_json(MemoryFallback, path) if run.resume and path.is_file() else None
+    planned, reasons = (earlier.planned, earlier.reasons) if earlier else (_hash(run.configuration), ())
     while True:
         try:
             return attempt(run)
@@ -99,9 +101,10 @@ def within_memory(run: Run[Any], attempt: Callable[[Run[Any]], None]) -> None:
                 raise
         # Outside of the handler, where the failed step's tensors are no longer referred to.
         _release_memory()
-        reasons = (*fallback_reasons(run), smaller.reason)
+        reasons = (*reasons, smaller.reason)
         run = replace(run, configuration=smaller.configuration, resume=False)
-        save_json(MemoryFallback(planned=planned, configuration=smaller.configuration, reasons=reasons), path)
+        if Ranks.current().is_first:
+            save_json(MemoryFallback(planned=planned, configuration=smaller.configuration, reasons=reasons), path)
         run.progress.note(f"fold {run.fold}: out of memory. It starts again: {smaller.reason}.")
 
 

@@ -56,6 +56,7 @@ OPTIONS = {
         "--protocol",
         "-np",
         "--num-processes",
+        "--scheduler",
         "--keep-plan",
         "--no-preprocessing",
     },
@@ -104,6 +105,9 @@ OPTIONS = {
         "--set",
         "--preset",
         "--device",
+        "--no-report",
+        "--launcher",
+        "--launcher-preset",
     },
 }
 
