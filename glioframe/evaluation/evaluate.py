@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from glioframe.artifacts.evaluation import Evaluation, EvaluationGroup
-from glioframe.core.errors import PredictionError
 from glioframe.core.provenance import Provenance
 from glioframe.core.seeds import derive_seed
 from glioframe.evaluation.metrics import measure
 from glioframe.evaluation.remarks import macro_remark, remarks_on
+from glioframe.evaluation.rows import CLASS_SEPARATOR, SPLITS, refuse_unusable, target_name
 from glioframe.evaluation.sample import Sample
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from glioframe.artifacts.cases import Split
     from glioframe.artifacts.prediction import PredictionRow
-
-SPLITS: tuple[Split, ...] = ("train", "external")
-CLASS_SEPARATOR = "="
 
 
 def evaluate(
@@ -42,7 +39,7 @@ def evaluate(
     Raises:
         PredictionError: There is no row, or a case is predicted twice.
     """
-    _refuse_unusable(rows)
+    refuse_unusable(rows)
     groups = []
     for model, target in dict.fromkeys((row.model, row.target) for row in rows):
         own = [row for row in rows if (row.model, row.target) == (model, target)]
@@ -88,30 +85,9 @@ def _with_macro_remarks(groups: Sequence[EvaluationGroup]) -> Iterator[Evaluatio
         if separator and not group.site:
             classes[group.model, name, group.split][class_name] = group.metrics.auc.value
     for group in groups:
-        name = group.target.partition(CLASS_SEPARATOR)[0]
+        name = target_name(group.target)
         auc_of_class = classes.get((group.model, name, group.split))
         if auc_of_class and not group.site:
             yield replace(group, remarks=(*group.remarks, macro_remark(name, auc_of_class)))
         else:
             yield group
-
-
-def _refuse_unusable(rows: Sequence[PredictionRow]) -> None:
-    if not rows:
-        raise PredictionError(
-            "predictions",
-            expected="at least one row",
-            found="none",
-            fix="Predict first",
-        )
-    seen: set[tuple[str, str, str]] = set()
-    for row in rows:
-        key = (row.model, row.target, row.case_id)
-        if key in seen:
-            raise PredictionError(
-                f"predictions of {row.model} for {row.target}",
-                expected="one row per case",
-                found=f"case {row.case_id} twice",
-                fix="Give each file once; average several models into one row per case, or name them apart",
-            )
-        seen.add(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glioframe.evaluation.wilson import NEWCOMBE_AUC
+from glioframe.evaluation.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,11 +42,6 @@ def macro_remark(target: str, auc_of_class: Mapping[str, float | None]) -> str:
         return f"No macro average of the AUC for {target}: it is undefined for {without}."
     mean = sum(known) / len(known)
     return f"Macro average of the AUC over the {len(known)} classes of {target}, each against the rest: {mean:.2f}."
-
-
-def count(number: int, noun: str) -> str:
-    """``1 patient``, ``8 patients``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _on_classes(sample: Sample) -> str:

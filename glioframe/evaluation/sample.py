@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glioframe.evaluation.rows import patient_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -38,7 +40,7 @@ class Sample:
         """Takes the rows that have a reference, by case id; a case without a patient is its own patient."""
         known = sorted((row for row in rows if row.reference is not None), key=lambda row: row.case_id)
         return cls(
-            patients=tuple(row.subject_id or row.case_id for row in known),
+            patients=tuple(patient_of(row) for row in known),
             reference=np.array([row.reference == 1 for row in known], dtype=np.bool_),
             probability=np.array([row.probability for row in known], dtype=np.float64),
             calls=np.array([row.probability >= row.operating_point for row in known], dtype=np.bool_),

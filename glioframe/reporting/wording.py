@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from glioframe.evaluation.wording import count
+
 if TYPE_CHECKING:
     from glioframe.artifacts.evaluation import EvaluationGroup, Metric
 
@@ -79,8 +81,3 @@ def operating_points_in_words(points: tuple[float, float]) -> str:
     if high - low < 0.005:  # noqa: PLR2004 - equal once rounded
         return f"Operating point {low:.2f}."
     return f"Operating points {low:.2f} to {high:.2f}, each chosen inside its own training fold."
-
-
-def count(number_of: int, noun: str) -> str:
-    """``1 patient``, ``8 patients``."""
-    return f"{number_of} {noun}" if number_of == 1 else f"{number_of} {noun}s"
