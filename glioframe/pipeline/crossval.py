@@ -79,9 +79,10 @@ def _external_rows(training: Training, *, progress: Progress) -> list[Prediction
 
 
 def _seen_whole(training: Training, progress: Progress) -> list[Case]:
-    """The external cases that the model can look at: a lesion-centered view needs a lesion."""
+    """The external cases that the model can look at: a lesion-centered view needs a lesion, and so do some tasks."""
     cases = training.dataset.external_cases
-    if training.plan.field_of_view.kind != "lesion_centered":
+    needs_lesion = training.task.requirements().lesion_label or training.plan.field_of_view.kind == "lesion_centered"
+    if not needs_lesion:
         return list(cases)
     folder = training.preprocessed.cases_folder(training.configuration)
     located = [c for c in cases if load_preprocessed_case(folder, c.case_id).properties.lesion_center_vox is not None]

@@ -98,6 +98,7 @@ class Training:
             fold=fold,
             train_cases=self.training_cases(fold),
             val_cases=[replace(by_id[case_id], targets={}) for case_id in split.val],
+            other_cases=[replace(case, targets={}) for case in self.dataset.external_cases],
             preprocessed_folder=self.preprocessed.cases_folder(self.configuration),
             device=self.request.device,
             resume=self.request.resume and self.model.fold_folder(fold).is_dir(),
