@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, MinLen
@@ -118,11 +119,13 @@ class RowOutcome:
 
 
 def load_matrix(name: str) -> BenchmarkMatrix:
-    """The shipped matrix called ``name``.
+    """The shipped matrix called ``name``, or one's own by the path of its ``.json`` file.
 
     Raises:
+        ArtifactError: The file breaks the schema.
         SettingError: There is none of that name, or its rows contradict each other.
     """
-    matrix = load_json(BenchmarkMatrix, preset_path(_KIND, name))
+    path = Path(name) if name.endswith(".json") else preset_path(_KIND, name)
+    matrix = load_json(BenchmarkMatrix, path)
     matrix.check()
     return matrix

@@ -24,7 +24,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("dataset", metavar="DATASET", help="id or folder name of the dataset, planned and preprocessed")
     parser.add_argument("--target", metavar="NAME", help="column of cases.tsv to predict, where several are declared")
-    parser.add_argument("--matrix", default="standard", metavar="NAME", help="what to compare: plans/benchmarks")
+    parser.add_argument(
+        "--matrix", default="standard", metavar="NAME_OR_FILE", help="what to compare: of plans/benchmarks, or your own"
+    )
     parser.add_argument("--quick", action="store_true", help="train just long enough to see that every row works")
     parser.add_argument(
         "--split-policy",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from glioframe.artifacts.benchmark import BenchmarkMatrix, Cost, RowOutcome
 from glioframe.artifacts.json_file import load_json
 from glioframe.artifacts.raw_dataset import load_raw_dataset
-from glioframe.artifacts.splits import load_splits, save_splits, splits_hash
+from glioframe.artifacts.splits import save_splits, splits_hash
 from glioframe.core.errors import PlanError, TaskError, TrainingError
 from glioframe.core.seeds import derive_seed
 from glioframe.dataset.splits import make_folds, make_site_folds
@@ -213,9 +213,7 @@ def _is_done(job: RowJob) -> bool:
     return all(path.is_file() for path in wanted)
 
 
-def _outcome(
-    benchmark: Benchmark, row: BenchmarkRow, *, unfit: dict[str, str], failed: dict[str, str]
-) -> RowOutcome:
+def _outcome(benchmark: Benchmark, row: BenchmarkRow, *, unfit: dict[str, str], failed: dict[str, str]) -> RowOutcome:
     if row.name in unfit:
         return RowOutcome(row=row.name, status="not applicable", reason=unfit[row.name])
     if row.name in failed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -56,11 +57,13 @@ class RowJob:
 
 
 def run_job(job: RowJob) -> None:
-    """Trains what is left of the row; an error that a user can mend goes to ``error.txt``.
+    """Trains what is left of the row, as the whole of a process; a user's error goes to ``error.txt``.
 
     Raises:
         SystemExit: 1 after such an error, 130 after an interruption.
     """
+    if hasattr(os, "setsid"):
+        os.setsid()  # so that Ctrl-C reaches the parent alone, which then asks every row for a checkpoint
     job.folder.path.mkdir(parents=True, exist_ok=True)
     job.folder.error_path.unlink(missing_ok=True)
     with job.folder.log_path.open("a", encoding="utf-8") as log, contextlib.redirect_stderr(log):
@@ -79,6 +82,8 @@ def _train(job: RowJob) -> None:
 
     if job.num_threads:
         torch.set_num_threads(job.num_threads)
+    if job.request.overwrite:
+        job.folder.cost_path.unlink(missing_ok=True)
     has_begun = any(job.folder.path.glob("fold_*"))
     request = replace(job.request, resume=has_begun and not job.request.overwrite)
     train(job.workspace, request, progress=SilentProgress())
@@ -142,5 +147,3 @@ def _earlier_cost(folder: RowFolder) -> Cost | None:
         return load_json(Cost, folder.cost_path)
     except ArtifactError:
         return None
-
-

@@ -57,7 +57,8 @@ def _finished_folds(
     """Starts jobs as others end, and yields once for each fold that gets finished."""
     # A fork of a process with running threads may hang.
     context = multiprocessing.get_context("spawn")
-    waiting, running = list(jobs), {}
+    waiting = list(jobs)
+    running: dict[int, tuple[SpawnProcess, RowJob]] = {}
     shown = 0
     try:
         while waiting or running:

@@ -35,11 +35,7 @@ ALL_CHANNELS = "all channels"
 def summarize(benchmark: Benchmark, outcomes: Sequence[RowOutcome], *, progress: Progress) -> None:
     """Writes every file of the benchmark but the rows' own."""
     folder, request = benchmark.folder, benchmark.request
-    done = [
-        row
-        for row, outcome in zip(request.matrix.rows, outcomes, strict=True)
-        if outcome.status == "done"
-    ]
+    done = [row for row, outcome in zip(request.matrix.rows, outcomes, strict=True) if outcome.status == "done"]
     rows = [each for row in done for each in _averaged(_predictions(benchmark, row))]
     save_predictions(rows, folder.predictions_path)
     progress.note(f"Comparing {len(done)} models on {len({row.case_id for row in rows})} cases.")

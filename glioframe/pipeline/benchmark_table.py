@@ -46,9 +46,7 @@ COLUMNS = (
 _METRICS = ("balanced_accuracy", "sensitivity", "specificity", "precision", "auprc", "brier", "ece")
 
 
-def write_table(
-    path: Path, matrix: BenchmarkMatrix, outcomes: Sequence[RowOutcome], evaluation: Evaluation
-) -> None:
+def write_table(path: Path, matrix: BenchmarkMatrix, outcomes: Sequence[RowOutcome], evaluation: Evaluation) -> None:
     """One line per row of the matrix, target (or class of it) and split; a row that is not done has one line."""
     lines: list[dict[str, object]] = []
     for row, outcome in zip(matrix.rows, outcomes, strict=True):

@@ -172,19 +172,15 @@ def _figures(
     if first is None or not (first.num_positive and first.num_negative):
         return
     which = "" if len(chosen) == len(groups) else f" The {len(chosen)} models of highest AUC, the reference among them."
-    yield (
-        draw_roc_overlay(samples, name=f"{anchor}-roc"),
-        f"ROC curves; bands hold the sensitivity in 95 % of resamples of patients.{which}",
-    )
-    yield (
-        draw_calibration_overlay(samples, name=f"{anchor}-calibration"),
-        "Calibration: what the probabilities said against what came, in bins of equally many cases.",
-    )
-    yield (
-        draw_decision_curves(samples, name=f"{anchor}-decision"),
+    caption = f"ROC curves; bands hold the sensitivity in 95 % of resamples of patients.{which}"
+    yield draw_roc_overlay(samples, name=f"{anchor}-roc"), caption
+    caption = "Calibration: what the probabilities said against what came, in bins of equally many cases."
+    yield draw_calibration_overlay(samples, name=f"{anchor}-calibration"), caption
+    caption = (
         "Net benefit of acting on a model, against acting on every case or on none, by the probability from which on "
-        "one would act (A. J. Vickers and E. B. Elkin, Med. Decis. Making 26 (2006) 565-574).",
+        "one would act (A. J. Vickers and E. B. Elkin, Med. Decis. Making 26 (2006) 565-574)."
     )
+    yield draw_decision_curves(samples, name=f"{anchor}-decision"), caption
 
 
 def _overlaid(groups: Sequence[EvaluationGroup], reference: str) -> list[str]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from glioframe.core.provenance import glioframe_version
-from glioframe.reporting.wording import count, plain
+from glioframe.evaluation.wording import count
+from glioframe.reporting.wording import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,8 +59,7 @@ def checklist_markdown(items: Sequence[ChecklistItem]) -> str:
     lines = [
         "# Reporting checklist, a draft",
         "",
-        f"{filled} of {len(items)} items are filled from the run; the others, and every sentence marked so, are the "
-        "authors' to write. Check each answer before you use it.",
+        f"{filled} of {len(items)} items are filled from the run; the rest is for the authors. Check each answer.",
         "",
         "| Topic | Guideline items | From the run | Left to the authors |",
         "| --- | --- | --- | --- |",
@@ -78,7 +78,8 @@ def _on_data(
     target = description.target(content.target)
     classes = fingerprint.class_counts.get(content.target, {})
     channels = ", ".join(
-        f"{entry.channel.name} ({entry.num_present} of {len(fingerprint.cases)} cases)" for entry in fingerprint.channels
+        f"{entry.channel.name} ({entry.num_present} of {len(fingerprint.cases)} cases)"
+        for entry in fingerprint.channels
     )
     external = [group for group in content.evaluation.groups if group.split == "external" and not group.site]
     yield ChecklistItem(topic="Title and abstract", guidelines="TRIPOD+AI 1, 2; CLAIM title, abstract")

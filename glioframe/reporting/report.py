@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from glioframe.artifacts.plan import plan_hash
 from glioframe.core.files import write_text_atomically
-from glioframe.core.provenance import Provenance, glioframe_version
+from glioframe.core.provenance import Provenance
 from glioframe.reporting.gallery import MOST_CARDS, cards_of
+from glioframe.reporting.page import page_template
 from glioframe.reporting.questions import questions_in
 from glioframe.reporting.results import results_of
 from glioframe.reporting.summary import configuration_lines, dataset_summary, provenance_lines, reason_lines
-from glioframe.reporting.wording import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from jinja2 import Template
 
     from glioframe.artifacts.dataset import DatasetDescription
     from glioframe.artifacts.evaluation import Evaluation
@@ -81,7 +76,7 @@ def render_report(content: ReportContent) -> str:
     plan = content.plan
     configuration = plan.configuration(content.configuration_name) if plan and content.configuration_name else None
     fingerprint = content.fingerprint
-    return _template().render(
+    return page_template("report.html.j2").render(
         content=content,
         results=results,
         galleries=_galleries(content, results),
@@ -93,7 +88,6 @@ def render_report(content: ReportContent) -> str:
         sections=[_section(section) for section in content.sections],
         origins=provenance_lines(_origins(content)),
         plan_hash=plan_hash(plan) if plan else "",
-        version=glioframe_version(),
     )
 
 
@@ -127,16 +121,3 @@ def _origins(content: ReportContent) -> list[tuple[str, Provenance]]:
     if content.fingerprint:
         named.append(("Fingerprint", content.fingerprint.provenance))
     return named
-
-
-@cache
-def _template() -> Template:
-    pages = Environment(
-        loader=PackageLoader("glioframe.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters["plain"] = plain
-    return pages.get_template("report.html.j2")
