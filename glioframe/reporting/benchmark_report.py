@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 from glioframe.evaluation.compare import plain_conclusion
 from glioframe.evaluation.sample import Sample
 from glioframe.reporting import wording
-from glioframe.reporting.calibration_figure import draw_calibration_overlay
-from glioframe.reporting.decision_figure import draw_decision_curves
+from glioframe.reporting.overlay import MOST_MODELS, draw_calibration_overlay, draw_decision_curves, draw_roc_overlay
 from glioframe.reporting.page import page_template
 from glioframe.reporting.results import MetricLine, metric_lines
-from glioframe.reporting.roc_figure import draw_roc_overlay
 from glioframe.reporting.summary import dataset_summary, provenance_lines
 
 if TYPE_CHECKING:
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from glioframe.reporting.checklist import ChecklistItem
 
 _SHOWN = ("auc", "balanced_accuracy", "sensitivity", "specificity", "brier", "ece")
-_MOST_OVERLAID = 6
-"""Curves in one picture: with more, none can be followed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +181,7 @@ def _figures(
 
 def _overlaid(groups: Sequence[EvaluationGroup], reference: str) -> list[str]:
     ranked = sorted(groups, key=lambda group: -(group.metrics.auc.value or 0.0))
-    best = [group.model for group in ranked[:_MOST_OVERLAID]]
+    best = [group.model for group in ranked[:MOST_MODELS]]
     names = [group.model for group in groups]
     if reference in names and reference not in best:
         best[-1] = reference

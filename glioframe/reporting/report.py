@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from glioframe.artifacts.plan import plan_hash
 from glioframe.core.files import write_text_atomically
-from glioframe.core.provenance import Provenance
 from glioframe.reporting.gallery import MOST_CARDS, cards_of
 from glioframe.reporting.page import page_template
 from glioframe.reporting.questions import questions_in
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from glioframe.artifacts.fingerprint import Fingerprint
     from glioframe.artifacts.plan import Plan
     from glioframe.artifacts.prediction import PredictionRow
+    from glioframe.core.provenance import Provenance
     from glioframe.reporting.results import Result
     from glioframe.task_api.task import ReportSection
 
