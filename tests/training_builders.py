@@ -12,11 +12,11 @@ from glioframe.artifacts.case import CaseProperties, PreprocessedCase, propertie
 from glioframe.artifacts.cases import Case
 from glioframe.artifacts.dataset import DatasetDescription, Target
 from glioframe.artifacts.json_file import save_json
+from glioframe.artifacts.network_plan import ResidualEncoderPlan
 from glioframe.artifacts.plan import (
     ChannelPlan,
     Configuration,
     FieldOfView,
-    NetworkPlan,
     Normalization,
     Plan,
     TrainingPlan,
@@ -40,7 +40,7 @@ def make_plan(*, kind: str = "lesion_centered", batch_size: int = 2, **training:
         spacing_mm=(2.0, 2.0, 2.0),
         patch_size_vox=PATCH,
         batch_size=batch_size,
-        network=NetworkPlan(
+        network=ResidualEncoderPlan(
             features_per_stage=(4, 8),
             blocks_per_stage=(1, 1),
             kernel_sizes=((3,) * 3,) * 2,
@@ -94,6 +94,8 @@ def make_case(
     )
     case = PreprocessedCase(folder=folder, properties=properties)
     save_array(image.astype(np.float32), case.image_path)
+    if lesion:
+        save_array(inside.astype(np.int8), case.label_path)
     save_json(properties, properties_path(folder, case_id))
     return case
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from glioframe.artifacts.cases import Split
 from glioframe.artifacts.json_file import STRICT, load_json, save_json
 from glioframe.core.provenance import Provenance
 
@@ -28,6 +29,10 @@ class Metric:
     interval: str
 
 
+NOT_MEASURED = Metric(value=None, ci95=None, n=0, interval="none: not in this file")
+"""Stands for a metric that an earlier version did not write."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metrics:
     """The metrics of one group of cases. Thresholded ones use each row's own operating point."""
@@ -41,6 +46,29 @@ class Metrics:
     specificity: Metric
     brier: Metric
     ece: Metric
+    brier_scaled: Metric = NOT_MEASURED
+    calibration_intercept: Metric = NOT_MEASURED
+    calibration_slope: Metric = NOT_MEASURED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MacroAuc:
+    """The AUC of a target of several classes: the mean over its classes, each against the rest.
+
+    Attributes:
+        model: Name of the model.
+        target: Its name, without a class.
+        split: ``train`` for cross-validated cases, ``external`` otherwise.
+        classes: The classes that were averaged.
+        auc: With its interval.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    model: str
+    target: str
+    split: Split
+    classes: tuple[str, ...]
+    auc: Metric
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +90,7 @@ class EvaluationGroup:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     model: str
     target: str
-    split: Literal["train", "external"]
+    split: Split
     site: str
     num_cases: int
     num_subjects: int
@@ -78,10 +106,12 @@ class Evaluation:
     Attributes:
         groups: By model and target: first the cross-validated cases over all sites, then external ones, then each
             site of both.
+        macro_aucs: Of targets of several classes, over all sites.
         provenance: Where the file comes from.
     """
 
     groups: tuple[EvaluationGroup, ...]
+    macro_aucs: tuple[MacroAuc, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
 
     @property
@@ -104,14 +134,19 @@ class _MetricsFile:
     specificity: Metric
     brier: Metric
     ece: Metric
+    brier_scaled: Metric = NOT_MEASURED
+    calibration_intercept: Metric = NOT_MEASURED
+    calibration_slope: Metric = NOT_MEASURED
     groups: tuple[EvaluationGroup, ...]
+    macro_aucs: tuple[MacroAuc, ...] = ()
     provenance: Provenance
 
 
 def save_evaluation(evaluation: Evaluation, path: Path) -> None:
     """Writes ``metrics.json``: the primary group's metrics at the top level, every group below."""
     top = {f.name: getattr(evaluation.primary.metrics, f.name) for f in fields(Metrics)}
-    save_json(_MetricsFile(**top, groups=evaluation.groups, provenance=evaluation.provenance), path)
+    below = {f.name: getattr(evaluation, f.name) for f in fields(Evaluation)}
+    save_json(_MetricsFile(**top, **below), path)
 
 
 def load_evaluation(path: Path) -> Evaluation:
@@ -121,4 +156,4 @@ def load_evaluation(path: Path) -> Evaluation:
         ArtifactError: The file is absent or malformed.
     """
     file = load_json(_MetricsFile, path)
-    return Evaluation(groups=file.groups, provenance=file.provenance)
+    return Evaluation(groups=file.groups, macro_aucs=file.macro_aucs, provenance=file.provenance)

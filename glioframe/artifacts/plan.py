@@ -6,20 +6,15 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Le
 
 from glioframe.artifacts.dataset import Channel
 from glioframe.artifacts.json_file import STRICT, to_json
+from glioframe.artifacts.network_plan import Count, Fraction, NetworkPlan, NonNegative, Positive
 from glioframe.artifacts.protocol import Protocol, Window
 from glioframe.core.errors import PlanError
 from glioframe.core.files import sha256_of_text
-from glioframe.core.geometry import Shape
 from glioframe.core.provenance import Provenance
-
-Positive = Annotated[float, Gt(0)]
-NonNegative = Annotated[float, Ge(0)]
-Fraction = Annotated[float, Ge(0), Le(1)]
-Count = Annotated[int, Ge(1)]
 
 Recipe = Literal["identity", "static_tbr", "static_suv", "time_to_peak_min", "k2_per_min", "vt", "late_slope_per_h"]
 """How a network channel is made from a raw one: as it is, or as one of the maps of a dynamic PET."""
@@ -99,36 +94,6 @@ class FieldOfView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NetworkPlan:
-    """A residual encoder of dynamic-network-architectures.
-
-    Attributes:
-        family: The kind of network.
-        features_per_stage: Feature maps of each stage.
-        blocks_per_stage: Residual blocks of each stage.
-        kernel_sizes: Kernel edges (z, y, x) of each stage.
-        strides: Strides (z, y, x) at each stage's entry.
-        dropout: Before the classification layer.
-    """
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    family: Literal["residual_encoder"] = "residual_encoder"
-    features_per_stage: Annotated[tuple[Count, ...], MinLen(1)]
-    blocks_per_stage: Annotated[tuple[Count, ...], MinLen(1)]
-    kernel_sizes: tuple[Shape, ...]
-    strides: tuple[Shape, ...]
-    dropout: Fraction = 0.1
-
-    @property
-    def total_stride(self) -> Shape:
-        """By how much (z, y, x) the last stage is coarser than the patch."""
-        z, y, x = 1, 1, 1
-        for stride_z, stride_y, stride_x in self.strides:
-            z, y, x = z * stride_z, y * stride_y, x * stride_x
-        return (z, y, x)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingPlan:
     """How the engine descends.
 
@@ -146,6 +111,8 @@ class TrainingPlan:
         inner_fraction: Share of the training subjects held out inside the fold, to watch the loss and to set the
             operating point without touching the fold's validation cases.
         select: Which weights predict: ``final`` averaged ones, or the ``best`` by inner loss.
+        checkpointing: Whether the backward pass computes activations again instead of keeping them: about a third more
+            time for much less memory.
         channel_dropout: Probability of hiding a present channel in training, so that a missing one is no surprise.
         augmentation: 0 switches augmentation off, 1 is the standard strength.
         seed: Of weights, sampling and augmentation.
@@ -164,6 +131,7 @@ class TrainingPlan:
     amp: bool = True
     inner_fraction: Annotated[float, Ge(0), Le(0.5)] = 0.2
     select: Literal["final", "best"] = "final"
+    checkpointing: bool = False
     channel_dropout: Fraction = 0.1
     augmentation: Annotated[float, Ge(0), Le(2)] = 1.0
     seed: Annotated[int, Ge(0)] = 0
@@ -198,36 +166,9 @@ class Configuration:
         """Refuses an illegal combination, which a hand-edited file or an override can hold.
 
         Raises:
-            PlanError: The patch is not divisible by the network's stride, or the stages' lists differ in length.
+            PlanError: The network cannot be built for the patch.
         """
-        network = self.network
-        lengths = {
-            "features_per_stage": len(network.features_per_stage),
-            "blocks_per_stage": len(network.blocks_per_stage),
-            "kernel_sizes": len(network.kernel_sizes),
-            "strides": len(network.strides),
-        }
-        if len(set(lengths.values())) != 1:
-            raise PlanError(
-                f"configuration {self.name}, network",
-                expected="one entry per stage in each list",
-                found=", ".join(f"{name}: {length}" for name, length in lengths.items()),
-                fix="Make the lists equally long",
-            )
-        if any(size % stride for size, stride in zip(self.patch_size_vox, network.total_stride, strict=True)):
-            raise PlanError(
-                f"configuration {self.name}, patch_size_vox",
-                expected=f"multiples of the network's total stride {network.total_stride}",
-                found=str(self.patch_size_vox),
-                fix="Round the patch size, or take a stage out",
-            )
-        if self.patch_size_vox == network.total_stride:
-            raise PlanError(
-                f"configuration {self.name}, patch_size_vox",
-                expected="a last feature map of more than one voxel, which instance normalization needs",
-                found=f"a patch of {self.patch_size_vox} with a total stride of the same",
-                fix="Enlarge the patch, or take a stage out",
-            )
+        self.network.check(self.patch_size_vox, where=f"configuration {self.name}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -90,7 +90,7 @@ def _show(plan: Plan, names: Sequence[str]) -> None:
         print(f"  spacing          {_times(configuration.spacing_mm)} mm")
         print(f"  patch            {_times(configuration.patch_size_vox)} voxels")
         print(f"  batch            {configuration.batch_size}")
-        print(f"  features         {', '.join(map(str, configuration.network.features_per_stage))}")
+        print(f"  network          {configuration.network.in_words}")
         print(f"  epochs           {configuration.training.epochs} x {configuration.training.iterations_per_epoch}")
         print(f"  predicted memory {configuration.predicted_peak_memory_gb:.2f} GB")
 

@@ -55,6 +55,18 @@ def brier(reference: NDArray[Any], probability: NDArray[Any]) -> float:
     return float(weighted_brier(reference, probability, np.ones((1, len(reference))))[0])
 
 
+def weighted_scaled_brier(
+    reference: NDArray[Any], probability: NDArray[Any], weights: NDArray[Any]
+) -> NDArray[np.float64]:
+    """1 - Brier score / Brier score of always saying the share of positive cases.
+
+    1 is perfect, 0 says no more than the share does, below 0 is worse than that: E. W. Steyerberg et al.,
+    Epidemiology 21 (2010) 128-138. For each row of case weights (r, n); (r,), nan with one class only.
+    """
+    prevalence = divide(weights @ np.asarray(reference, dtype=np.float64), weights.sum(axis=1))
+    return 1 - divide(weighted_brier(reference, probability, weights), prevalence * (1 - prevalence))
+
+
 def weighted_ece(
     reference: NDArray[Any], probability: NDArray[Any], weights: NDArray[Any], *, num_bins: int
 ) -> NDArray[np.float64]:

@@ -73,6 +73,24 @@ def auc_parts(
     )
 
 
+def auc_variance(reference: NDArray[Any], probability: NDArray[Any], patients: Sequence[str]) -> float | None:
+    """Variance of one AUC.
+
+    Args:
+        reference: 1 for positive and 0 for negative, (n,).
+        probability: Of the positive class, (n,).
+        patients: The patient of each case, (n,).
+
+    Returns:
+        None with fewer than two patients in a class.
+    """
+    if not 0 < np.sum(reference) < len(reference):
+        return None
+    names, patient_of_case = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    covariance = auc_covariance([auc_parts(reference, probability, patient_of_case, num_patients=names.size)])
+    return None if covariance is None else float(covariance[0, 0])
+
+
 def placement(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
     """The share of the others that lie below each value, equal ones counting half; (values,)."""
     ordered = np.sort(others)

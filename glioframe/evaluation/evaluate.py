@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from glioframe.artifacts.evaluation import Evaluation, EvaluationGroup
 from glioframe.core.provenance import Provenance
 from glioframe.core.seeds import derive_seed
+from glioframe.evaluation.macro import macro_aucs
 from glioframe.evaluation.metrics import measure
 from glioframe.evaluation.remarks import macro_remark, remarks_on
 from glioframe.evaluation.rows import CLASS_SEPARATOR, SPLITS, refuse_unusable, target_name
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from glioframe.artifacts.cases import Split
+    from glioframe.artifacts.evaluation import MacroAuc
     from glioframe.artifacts.prediction import PredictionRow
 
 
@@ -59,7 +61,12 @@ def evaluate(
                     remarks=remarks_on(sample, metrics),
                 )
             )
-    return Evaluation(groups=tuple(_with_macro_remarks(groups)), provenance=provenance or Provenance(seed=seed))
+    macros = macro_aucs(rows)
+    return Evaluation(
+        groups=tuple(_with_macro_remarks(groups, macros)),
+        macro_aucs=macros,
+        provenance=provenance or Provenance(seed=seed),
+    )
 
 
 def _groups_of(rows: Sequence[PredictionRow]) -> Iterator[tuple[Split, str, list[PredictionRow]]]:
@@ -77,17 +84,17 @@ def _groups_of(rows: Sequence[PredictionRow]) -> Iterator[tuple[Split, str, list
                 yield split, site, [row for row in members if row.site == site]
 
 
-def _with_macro_remarks(groups: Sequence[EvaluationGroup]) -> Iterator[EvaluationGroup]:
+def _with_macro_remarks(groups: Sequence[EvaluationGroup], macros: Sequence[MacroAuc]) -> Iterator[EvaluationGroup]:
     """Adds the macro average over a target's classes to each of its groups over all sites."""
+    of_key = {(macro.model, macro.target, macro.split): macro for macro in macros}
     classes: defaultdict[tuple[str, str, str], dict[str, float | None]] = defaultdict(dict)
     for group in groups:
-        name, separator, class_name = group.target.partition(CLASS_SEPARATOR)
-        if separator and not group.site:
-            classes[group.model, name, group.split][class_name] = group.metrics.auc.value
+        if not group.site:
+            class_name = group.target.partition(CLASS_SEPARATOR)[2]
+            classes[group.model, target_name(group.target), group.split][class_name] = group.metrics.auc.value
     for group in groups:
-        name = target_name(group.target)
-        auc_of_class = classes.get((group.model, name, group.split))
-        if auc_of_class and not group.site:
-            yield replace(group, remarks=(*group.remarks, macro_remark(name, auc_of_class)))
+        key = (group.model, target_name(group.target), group.split)
+        if key in of_key and not group.site:
+            yield replace(group, remarks=(*group.remarks, macro_remark(of_key[key], classes[key])))
         else:
             yield group

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from glioframe.evaluation.wilson import NEWCOMBE_AUC
+from glioframe.evaluation.delong import auc_variance
+from glioframe.evaluation.metrics import SEPARATED
+from glioframe.evaluation.resolution import detectable_difference
 from glioframe.evaluation.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from glioframe.artifacts.evaluation import Metric, Metrics
+    from glioframe.artifacts.evaluation import MacroAuc, Metric, Metrics
     from glioframe.evaluation.sample import Sample
 
 CHANCE = 0.5
 WIDE = 0.3
 FEW_CASES = 10
+COARSE = 0.1
+TYPICAL_CORRELATION = 0.5
+"""Of the AUCs of two models on the same cases."""
 
 
 def remarks_on(sample: Sample, metrics: Metrics) -> tuple[str, ...]:
@@ -25,7 +31,8 @@ def remarks_on(sample: Sample, metrics: Metrics) -> tuple[str, ...]:
         for remark in (
             _on_classes(sample),
             _on_auc(metrics.auc, sample.num_patients),
-            _on_perfection(metrics.auc),
+            _on_separation(metrics),
+            _on_resolution(sample),
             _on_few(sample),
             _on_repeats(sample),
             _on_missing_references(sample),
@@ -34,14 +41,18 @@ def remarks_on(sample: Sample, metrics: Metrics) -> tuple[str, ...]:
     )
 
 
-def macro_remark(target: str, auc_of_class: Mapping[str, float | None]) -> str:
-    """The mean one-against-the-rest AUC over classes: D. J. Hand and R. J. Till, Mach. Learn. 45 (2001) 171-186."""
-    known = [value for value in auc_of_class.values() if value is not None]
-    if len(known) < len(auc_of_class):
+def macro_remark(macro: MacroAuc, auc_of_class: Mapping[str, float | None]) -> str:
+    """The mean AUC over classes, or why there is none."""
+    if macro.auc.value is None:
         without = ", ".join(name for name, value in auc_of_class.items() if value is None)
-        return f"No macro average of the AUC for {target}: it is undefined for {without}."
-    mean = sum(known) / len(known)
-    return f"Macro average of the AUC over the {len(known)} classes of {target}, each against the rest: {mean:.2f}."
+        return f"No macro average of the AUC for {macro.target}: it is undefined for {without}."
+    between = ""
+    if macro.auc.ci95 is not None:
+        between = f" (95 % interval {macro.auc.ci95[0]:.2f} to {macro.auc.ci95[1]:.2f})"
+    return (
+        f"Macro average of the AUC over the {len(macro.classes)} classes of {macro.target}, each against the rest: "
+        f"{macro.auc.value:.2f}{between}."
+    )
 
 
 def _on_classes(sample: Sample) -> str:
@@ -71,10 +82,27 @@ def _on_auc(auc: Metric, num_patients: int) -> str:
     return f"{interval} contains 0.5: the model is not shown to beat chance."
 
 
-def _on_perfection(auc: Metric) -> str:
-    if auc.interval != NEWCOMBE_AUC:
+def _on_separation(metrics: Metrics) -> str:
+    if metrics.calibration_slope.interval != SEPARATED:
         return ""
-    return "Every resample of the patients has the same AUC; its interval is therefore Newcombe's, not a bootstrap's."
+    remark = "A threshold parts the two classes without error, ties aside: no calibration slope is finite"
+    if metrics.auc.value in (0.0, 1.0):
+        remark += ", and the AUC has no spread to estimate, so that its interval is Newcombe's"
+    return f"{remark}."
+
+
+def _on_resolution(sample: Sample) -> str:
+    """Standard error of a difference of two AUCs of equal variance: sqrt(2 V (1 - r)), r their correlation."""
+    variance = auc_variance(sample.reference, sample.probability, sample.patients)
+    if not variance:
+        return ""
+    least = detectable_difference(math.sqrt(2 * variance * (1 - TYPICAL_CORRELATION)))
+    if least < COARSE:
+        return ""
+    return (
+        f"{count(sample.num_patients, 'patient')} can tell this AUC from that of another model if the two truly differ "
+        f"by about {least:.2f}, not by less (80 % power, 5 % level, AUCs that correlate by {TYPICAL_CORRELATION:g})."
+    )
 
 
 def _on_few(sample: Sample) -> str:

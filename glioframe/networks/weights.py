@@ -55,7 +55,7 @@ def load_weights(module: nn.Module, path: Path) -> None:
         raise ArtifactError(
             path, expected="a safetensors file", found=str(error), fix="Copy it again, or train the fold again"
         ) from None
-    faults = _faults(distinct_weights(module), state)
+    faults = differences(distinct_weights(module), state)
     if faults:
         raise ArtifactError(
             path,
@@ -66,7 +66,8 @@ def load_weights(module: nn.Module, path: Path) -> None:
     module.load_state_dict(state, strict=False)  # the further names of shared parameters are not in the file
 
 
-def _faults(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> str:
+def differences(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> str:
+    """In which names and shapes two sets of weights differ, in words; empty where they do not."""
     shared = wanted.keys() & found.keys()
     groups = {
         "missing": sorted(wanted.keys() - found.keys()),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Gt, MinLen
 
 from glioframe.artifacts.json_file import STRICT, load_json
-from glioframe.artifacts.plan import Count, Fraction, Positive  # noqa: TC001 - pydantic reads the annotations
+from glioframe.artifacts.network_plan import Count, Fraction, Positive  # noqa: TC001 - pydantic reads the annotations
 from glioframe.core.errors import SettingError
 from glioframe.core.presets import preset_names, preset_path
 

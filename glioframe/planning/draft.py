@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from glioframe.artifacts.plan import FieldOfView, NetworkPlan
+from glioframe.artifacts.network_plan import ResidualEncoderPlan
 from glioframe.planning.cohort import training_fold_size
 from glioframe.planning.reasons import Chosen, times
 from glioframe.planning.spacing import coarser, native_spacing
@@ -14,6 +14,7 @@ from glioframe.planning.training import choose_batch_size
 
 if TYPE_CHECKING:
     from glioframe.artifacts.fingerprint import Fingerprint
+    from glioframe.artifacts.plan import FieldOfView
     from glioframe.core.geometry import Spacing
     from glioframe.planning.budget import Budget
 
@@ -50,11 +51,11 @@ class Draft:
         )
 
     @property
-    def network(self) -> NetworkPlan:
+    def network(self) -> ResidualEncoderPlan:
         """The residual encoder: feature maps double from stage to stage."""
         topology = self.topology
         num_stages = len(topology.strides)
-        return NetworkPlan(
+        return ResidualEncoderPlan(
             features_per_stage=tuple(
                 min(self.base_features * 2**stage, self.budget.max_features) for stage in range(num_stages)
             ),

@@ -77,7 +77,6 @@ def configuration_lines(configuration: Configuration, plan: Plan) -> list[Line]:
     """What was trained, in the plan's own words and units."""
     network, training = configuration.network, configuration.training
     view = plan.field_of_view
-    stages = f"{len(network.features_per_stage)} stages of {', '.join(map(str, network.features_per_stage))} features"
     rate = f"learning rate {training.learning_rate:g} ({training.schedule})"
     return [
         ("Configuration", configuration.name),
@@ -86,7 +85,7 @@ def configuration_lines(configuration: Configuration, plan: Plan) -> list[Line]:
         ("Spacing (z, y, x)", f"{_product(configuration.spacing_mm)} mm"),
         ("Patch (z, y, x)", f"{_product(configuration.patch_size_vox)} voxels"),
         ("Batch size", str(configuration.batch_size)),
-        ("Network", f"{network.family.replace('_', ' ')}, {stages}, dropout {network.dropout:g}"),
+        ("Network", f"{network.in_words}, dropout {network.dropout:g}"),
         ("Training", f"{training.epochs} epochs of {training.iterations_per_epoch} steps, seed {training.seed}"),
         ("Optimizer", f"{training.optimizer}, {rate}, weight decay {training.weight_decay:g}"),
         ("Folds", str(plan.num_folds)),

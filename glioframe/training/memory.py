@@ -68,8 +68,10 @@ def _prepare_step(configuration: Configuration, num_channels: int, num_classes: 
         return build_classifier(
             configuration.network,
             num_channels=num_channels,
+            patch_size_vox=configuration.patch_size_vox,
             num_classes=num_classes,
             quantitative=[True] * num_channels,
+            checkpointing=training.checkpointing,
         )
 
     network = build()

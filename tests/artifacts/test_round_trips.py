@@ -24,11 +24,11 @@ from glioframe.artifacts.evaluation import (
     save_evaluation,
 )
 from glioframe.artifacts.json_file import load_json, save_json
+from glioframe.artifacts.network_plan import ResidualEncoderPlan
 from glioframe.artifacts.plan import (
     ChannelPlan,
     Configuration,
     FieldOfView,
-    NetworkPlan,
     Normalization,
     Plan,
     TrainingPlan,
@@ -47,7 +47,7 @@ DESCRIPTION = DatasetDescription(name="Dataset001_X", channels=(T1C, PET), targe
 
 
 def make_plan() -> Plan:
-    network = NetworkPlan(
+    network = ResidualEncoderPlan(
         features_per_stage=(8, 16),
         blocks_per_stage=(1, 1),
         kernel_sizes=((3, 3, 3), (3, 3, 3)),

@@ -30,11 +30,11 @@ import numpy as np
 
 from glioframe.artifacts.cases import Case, save_cases
 from glioframe.artifacts.dataset import Channel, DatasetDescription, save_dataset_description
+from glioframe.artifacts.network_plan import ResidualEncoderPlan
 from glioframe.artifacts.plan import (
     ChannelPlan,
     Configuration,
     FieldOfView,
-    NetworkPlan,
     Normalization,
     Plan,
     TrainingPlan,
@@ -234,7 +234,7 @@ def run_glioframe(raw: Path, output: Path, workers: int) -> None:
         spacing_mm=SPACING_MM,
         patch_size_vox=(96, 96, 96),
         batch_size=1,
-        network=NetworkPlan(
+        network=ResidualEncoderPlan(
             features_per_stage=(8,), blocks_per_stage=(1,), kernel_sizes=((3, 3, 3),), strides=((1, 1, 1),)
         ),
         training=TrainingPlan(epochs=1, iterations_per_epoch=1),

@@ -1,5 +1,6 @@
 """From rows of predictions to metrics.json."""
 
+import json
 from dataclasses import fields, replace
 
 import numpy as np
@@ -13,10 +14,17 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from glioframe.artifacts.evaluation import Metrics, load_evaluation, save_evaluation
+from glioframe.artifacts.evaluation import NOT_MEASURED, Metrics, load_evaluation, save_evaluation
 from glioframe.artifacts.prediction import PredictionRow
 from glioframe.core.errors import PredictionError
 from glioframe.evaluation.evaluate import evaluate
+
+UNBOUNDED = ("brier_scaled", "calibration_intercept", "calibration_slope")
+FORMULAS = {
+    "auc": "DeLong over patients, on the logit scale",
+    **dict.fromkeys(("sensitivity", "specificity", "precision"), "Wilson score"),
+    **dict.fromkeys(("calibration_intercept", "calibration_slope"), "Wald, logistic recalibration"),
+}
 
 
 def make_rows(num_cases=40, *, seed=0, strength=1.0, target="recurrence"):
@@ -62,8 +70,10 @@ def test_every_metric_of_both_classes_lies_inside_its_interval_and_counts_its_ca
     for field in fields(Metrics):
         metric = getattr(metrics, field.name)
         low, high = metric.ci95
-        assert 0 <= low <= metric.value <= high <= 1, field.name
-        assert metric.interval == "BCa bootstrap of patients"
+        assert low <= metric.value <= high, field.name
+        if field.name not in UNBOUNDED:
+            assert 0 <= low <= high <= 1, field.name
+        assert metric.interval == FORMULAS.get(field.name, "BCa bootstrap of patients")
     assert (metrics.auc.n, metrics.sensitivity.n, metrics.specificity.n) == (40, 20, 20)
 
 
@@ -186,13 +196,69 @@ def test_several_classes_are_measured_one_against_the_rest_with_a_macro_average(
                 probability=float(probabilities[number]),
             )
             rows.append(row)
-    groups = evaluate(rows, num_resamples=50).groups
+    evaluation = evaluate(rows, num_resamples=50)
+    groups = evaluation.groups
     assert [group.target for group in groups] == ["type=oligo", "type=astro", "type=gbm"]
     mean = np.mean([group.metrics.auc.value for group in groups])
+    (macro,) = evaluation.macro_aucs
+    assert macro.auc.value == pytest.approx(mean)
+    low, high = macro.auc.ci95
+    assert low < mean < high
     for group in groups:
         assert group.remarks[-1] == (
-            f"Macro average of the AUC over the 3 classes of type, each against the rest: {mean:.2f}."
+            f"Macro average of the AUC over the 3 classes of type, each against the rest: {mean:.2f} "
+            f"(95 % interval {low:.2f} to {high:.2f})."
         )
+
+
+def test_two_classes_written_as_several_have_the_macro_average_and_interval_of_one():
+    rows = make_rows(40, strength=0.6)
+    turned = [replace(row, target="type=b") for row in rows]
+    turned += [
+        replace(row, target="type=a", reference=1 - row.reference, probability=1 - row.probability) for row in rows
+    ]
+    (macro,) = evaluate(turned, num_resamples=50).macro_aucs
+    single = evaluate(rows, num_resamples=50).primary.metrics.auc
+    assert macro.auc.value == pytest.approx(single.value)
+    assert macro.auc.ci95 == pytest.approx(single.ci95, abs=0.003)  # variances divide by n - 1 and by class sizes - 1
+
+
+def test_a_class_without_cases_leaves_no_macro_average():
+    rows = [replace(row, target=f"type={name}", reference=0) for row in make_rows(12) for name in "ab"]
+    (macro,) = evaluate(rows, num_resamples=20).macro_aucs
+    assert macro.auc.value is None
+
+
+def test_few_patients_in_a_class_have_newcombes_interval():
+    rows = [row for index, row in enumerate(make_rows(60)) if row.reference == 0 or index < 12]
+    assert evaluate(rows, num_resamples=50).primary.metrics.auc.interval == "Newcombe score"
+
+
+def test_patients_with_several_cases_have_bootstrap_intervals_of_their_calls():
+    rows = [replace(row, subject_id=row.case_id[:-1]) for row in make_rows(40)]
+    metrics = evaluate(rows, num_resamples=200).primary.metrics
+    assert metrics.sensitivity.interval.endswith("bootstrap of patients")
+    assert metrics.calibration_slope.interval.endswith("sandwich variance over patients")
+
+
+def test_classes_that_do_not_overlap_have_no_slope_and_the_reader_is_told():
+    rows = [replace(row, probability=0.8 + 0.001 * k if row.reference else 0.2) for k, row in enumerate(make_rows(40))]
+    group = evaluate(rows, num_resamples=50).primary
+    assert group.metrics.calibration_slope.value is None
+    assert "no slope is finite" in group.metrics.calibration_slope.interval
+    assert any("parts the two classes without error" in remark for remark in group.remarks)
+
+
+def test_the_difference_that_the_cases_can_show_is_the_textbook_one():
+    rows = make_rows(40, strength=0.5)
+    group = evaluate(rows, num_resamples=50).primary
+    low, high = group.metrics.auc.ci95
+    # Back from the logit interval to the standard error.
+    value = group.metrics.auc.value
+    logit_width = np.log(high / (1 - high)) - np.log(low / (1 - low))
+    standard_error = logit_width / (2 * 1.959964) * value * (1 - value)
+    expected = (1.959964 + 0.841621) * standard_error  # a correlation of 0.5: sqrt(2 x 0.5) = 1
+    assert any(f"differ by about {expected:.2f}, not by less" in remark for remark in group.remarks)
 
 
 def test_models_and_targets_are_measured_apart():
@@ -218,6 +284,18 @@ def test_a_case_predicted_twice_is_refused():
 def test_no_rows_are_refused():
     with pytest.raises(PredictionError, match="at least one row"):
         evaluate([])
+
+
+def test_an_earlier_file_without_the_newer_metrics_is_read(tmp_path):
+    path = tmp_path / "metrics.json"
+    save_evaluation(evaluate(make_rows(), num_resamples=20), path)
+    content = json.loads(path.read_text())
+    for part in (content, *(group["metrics"] for group in content["groups"])):
+        for name in UNBOUNDED:
+            del part[name]
+    del content["macro_aucs"]
+    path.write_text(json.dumps(content))
+    assert load_evaluation(path).primary.metrics.calibration_slope == NOT_MEASURED
 
 
 def test_metrics_json_holds_what_was_measured(tmp_path):

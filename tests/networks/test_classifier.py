@@ -6,11 +6,12 @@ import sys
 import pytest
 import torch
 
-from glioframe.artifacts.plan import NetworkPlan
+from glioframe.artifacts.network_plan import ResidualEncoderPlan
 from glioframe.networks.classifier import Classifier, build_classifier
 
 T1C, PET = 0, 1
-NETWORK = NetworkPlan(
+PATCH = (8, 16, 16)
+NETWORK = ResidualEncoderPlan(
     features_per_stage=(4, 8, 8),
     blocks_per_stage=(1, 2, 1),
     kernel_sizes=((1, 3, 3), (3, 3, 3), (3, 3, 3)),
@@ -21,11 +22,13 @@ NETWORK = NetworkPlan(
 
 def make_classifier(*, num_classes: int = 2, seed: int = 0) -> Classifier:
     torch.manual_seed(seed)
-    return build_classifier(NETWORK, num_channels=2, num_classes=num_classes, quantitative=[False, True]).eval()
+    return build_classifier(
+        NETWORK, num_channels=2, patch_size_vox=PATCH, num_classes=num_classes, quantitative=[False, True]
+    ).eval()
 
 
 def make_patches(*, batch: int = 3, seed: int = 1) -> torch.Tensor:
-    return torch.rand(batch, 2, 8, 16, 16, generator=torch.Generator().manual_seed(seed))
+    return torch.rand(batch, 2, *PATCH, generator=torch.Generator().manual_seed(seed))
 
 
 def presence(*flags: tuple[int, int]) -> torch.Tensor:
@@ -113,7 +116,7 @@ def test_bfloat16_on_the_cpu_gives_nearly_the_same_logits_in_float32():
 
 def test_as_many_quantitative_flags_as_channels_are_needed():
     with pytest.raises(ValueError, match="2 channels need as many flags"):
-        build_classifier(NETWORK, num_channels=2, num_classes=2, quantitative=[True])
+        build_classifier(NETWORK, num_channels=2, patch_size_vox=PATCH, num_classes=2, quantitative=[True])
 
 
 def test_the_network_needs_neither_timm_nor_torchvision():

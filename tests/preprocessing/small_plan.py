@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from glioframe.artifacts.network_plan import ResidualEncoderPlan
 from glioframe.artifacts.plan import (
     ChannelPlan,
     Configuration,
     FieldOfView,
-    NetworkPlan,
     Normalization,
     Plan,
     TrainingPlan,
@@ -32,7 +32,7 @@ def make_plan(description, *, suv_scale=2.0, interpolation=3, **training):
 
 
 def make_configuration(*, spacing_mm=(5.0, 5.0, 5.0), epochs=1):
-    network = NetworkPlan(
+    network = ResidualEncoderPlan(
         features_per_stage=(8,), blocks_per_stage=(1,), kernel_sizes=((3, 3, 3),), strides=((1, 1, 1),)
     )
     return Configuration(

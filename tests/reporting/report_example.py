@@ -17,11 +17,11 @@ from glioframe.artifacts.fingerprint import (
     IntensityStatistics,
 )
 from glioframe.artifacts.json_file import save_json
+from glioframe.artifacts.network_plan import ResidualEncoderPlan
 from glioframe.artifacts.plan import (
     ChannelPlan,
     Configuration,
     FieldOfView,
-    NetworkPlan,
     Normalization,
     Plan,
     TrainingPlan,
@@ -111,7 +111,7 @@ def save_preprocessed_case(
 
 def make_plan() -> Plan:
     """A small plan with reasons."""
-    network = NetworkPlan(
+    network = ResidualEncoderPlan(
         features_per_stage=(16, 32, 64),
         blocks_per_stage=(1, 2, 2),
         kernel_sizes=((3, 3, 3),) * 3,

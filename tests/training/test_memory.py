@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from glioframe.artifacts.plan import Configuration, NetworkPlan, TrainingPlan
+from glioframe.artifacts.network_plan import ResidualEncoderPlan, VisionTransformerPlan
+from glioframe.artifacts.plan import Configuration, TrainingPlan
 from glioframe.networks.classifier import build_classifier
 from glioframe.training.memory import predict_peak_memory_gb
 
@@ -14,7 +15,7 @@ NUM_CLASSES = 2
 
 
 def make_configuration(*, batch_size: int = 2, edge_vox: int = 32, **training) -> Configuration:
-    network = NetworkPlan(
+    network = ResidualEncoderPlan(
         features_per_stage=(8, 16, 32),
         blocks_per_stage=(1, 1, 1),
         kernel_sizes=((3, 3, 3),) * 3,
@@ -43,6 +44,8 @@ def measure_peak_gb(configuration: Configuration, *, num_channels: int) -> float
             configuration.network,
             num_channels=num_channels,
             num_classes=NUM_CLASSES,
+            patch_size_vox=configuration.patch_size_vox,
+            checkpointing=training.checkpointing,
             quantitative=[True] * num_channels,
         )
         for _ in ("trained", "averaged")
@@ -75,11 +78,26 @@ def measure_peak_gb(configuration: Configuration, *, num_channels: int) -> float
     return (before + peak) / 1e9
 
 
+VISION_TRANSFORMERS = [
+    VisionTransformerPlan(width=96, depth=3, num_heads=4, fusion=fusion) for fusion in ("early", "per_channel")
+]
+
+
+@pytest.mark.parametrize("network", [make_configuration().network, *VISION_TRANSFORMERS], ids=lambda n: n.in_words)
+@pytest.mark.parametrize("checkpointing", [True, False])
 @pytest.mark.parametrize("amp", [True, False])
-def test_the_prediction_is_within_15_percent_of_what_a_real_step_allocates(amp):
-    configuration = make_configuration(batch_size=3, amp=amp)
+def test_the_prediction_is_within_15_percent_of_what_a_real_step_allocates(amp, checkpointing, network):
+    configuration = replace(make_configuration(batch_size=3, amp=amp, checkpointing=checkpointing), network=network)
     measured = measure_peak_gb(configuration, num_channels=4)
     assert predict(configuration, num_channels=4) == pytest.approx(measured, rel=0.15)
+
+
+@pytest.mark.parametrize("network", [make_configuration().network, *VISION_TRANSFORMERS], ids=lambda n: n.in_words)
+def test_checkpointing_needs_less_memory(network):
+    kept, again = (
+        replace(make_configuration(edge_vox=48, checkpointing=flag), network=network) for flag in (False, True)
+    )
+    assert predict(again) < 0.8 * predict(kept)
 
 
 def test_more_channels_need_more_memory():
@@ -105,7 +123,13 @@ def test_full_precision_needs_more_than_mixed_precision():
 
 def test_adamw_keeps_one_moment_more_than_sgd_and_averaging_one_copy_of_the_weights():
     configuration = make_configuration()
-    network = build_classifier(configuration.network, num_channels=2, num_classes=2, quantitative=[True, True])
+    network = build_classifier(
+        configuration.network,
+        num_channels=2,
+        patch_size_vox=configuration.patch_size_vox,
+        num_classes=2,
+        quantitative=[True, True],
+    )
     weights_gb = sum(parameter.nbytes for parameter in network.parameters()) / 1e9
     adamw, sgd = predict(configuration), predict(make_configuration(optimizer="sgd"))
     not_averaged = predict(make_configuration(ema_decay=0.0))

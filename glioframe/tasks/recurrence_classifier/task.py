@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @final
 class RecurrenceClassifier(GradientTask[Settings]):
-    """Classifies a case by the residual encoder of the plan, for a target of two or more classes."""
+    """Classifies a case by the network of the plan, for a target of two or more classes."""
 
     settings_type = Settings
     description = "class of a case (progression or treatment-related change, or any other target) from its images"
@@ -47,8 +47,10 @@ class RecurrenceClassifier(GradientTask[Settings]):
         return build_classifier(
             run.configuration.network,
             num_channels=len(run.plan.channels),
+            patch_size_vox=run.configuration.patch_size_vox,
             num_classes=len(run.required_target.classes),
             quantitative=quantitative_channels(run.plan),
+            checkpointing=run.configuration.training.checkpointing,
         )
 
     def sampling(self, run: Run[Settings]) -> Sampling:

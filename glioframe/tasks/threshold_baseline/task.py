@@ -80,7 +80,8 @@ class ThresholdBaseline(Task[Settings]):
         direction = "High" if rises * 2 >= len(rules) else "Low"
         agreement = max(rises, len(rules) - rises)
         text = (
-            f"{direction} {quantity} of {channel} speaks for {target.classes[-1]} in {agreement} of {len(rules)} folds. "
+            f"{direction} {quantity} of {channel} speaks for {target.classes[-1]}, in {agreement} of {len(rules)} "
+            "folds. "
             f"Cut-offs of the folds: {', '.join(f'{rule.cutoff:.3g}' for rule in rules)}. Direction, cut-off and "
             "probability were learned from the training cases of each fold alone."
         )
