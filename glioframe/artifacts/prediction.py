@@ -25,7 +25,7 @@ class PredictionRow:
 
     Attributes:
         case_id: The case.
-        subject_id: The patient: intervals resample patients, not cases.
+        subject_id: The patient: intervals count patients, not cases.
         site: The hospital; may be empty.
         fold: Fold whose model predicted it; None for an ensemble of all folds.
         split: ``train`` for a held-out case of the cross-validation, ``external`` otherwise.

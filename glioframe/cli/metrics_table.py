@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from glioframe.evaluation.wording import count
+
 if TYPE_CHECKING:
     from glioframe.artifacts.evaluation import Evaluation, Metric
 
@@ -17,11 +19,11 @@ def print_metrics(evaluation: Evaluation) -> None:
         if group.site:
             continue
         print(
-            f"{group.model}, {group.target}, {_GROUP_NAMES[group.split]}: {group.num_cases} cases of "
-            f"{group.num_subjects} subjects, {group.num_positive} positive"
+            f"{group.model}, {group.target}, {_GROUP_NAMES[group.split]}: {count(group.num_cases, 'case')} of "
+            f"{count(group.num_subjects, 'patient')}, {group.num_positive} positive"
         )
-        for field in fields(group.metrics):
-            print(f"  {field.name.replace('_', ' '):<18} {_words(getattr(group.metrics, field.name))}")
+        for field in fields(group.metrics) if group.num_cases else ():
+            print(f"  {field.name.replace('_', ' '):<21} {_words(getattr(group.metrics, field.name))}")
         for remark in group.remarks:
             print(f"  {remark}")
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from glioframe.artifacts.prediction import PredictionRow
     from glioframe.core.progress import Progress
 
 
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _body(arguments: argparse.Namespace, progress: Progress) -> int:
     from glioframe.core.workspace import Workspace
+    from glioframe.evaluation.rows import target_name
     from glioframe.pipeline.predict import PredictionRequest, find_model, predict
     from glioframe.training.device import resolve_device
 
@@ -69,8 +71,16 @@ def _body(arguments: argparse.Namespace, progress: Progress) -> int:
         device=str(resolve_device(arguments.device)),
     )
     rows = predict(request, progress=progress)
+    dataset = model.dataset()
     for row in rows:
-        verdict = "positive" if row.probability >= row.operating_point else "negative"
-        print(f"{row.case_id}\t{row.target}\t{row.probability:.3f} +- {row.std:.3f}\t{verdict}")
+        print(_line(row, dataset.target(target_name(row.target)).classes))
     print(f"Report: {arguments.output / 'report.html'}")
     return DONE
+
+
+def _line(row: PredictionRow, classes: Sequence[str]) -> str:
+    """Case, target, the class that the probability is of, and the call."""
+    name, _, one_class = row.target.partition("=")
+    positive, negative = (one_class, f"not {one_class}") if one_class else (classes[-1], classes[0])
+    call = positive if row.probability >= row.operating_point else negative
+    return f"{row.case_id}\t{name}\t{positive}: {row.probability:.3f} +- {row.std:.3f}\tcalled {call}"

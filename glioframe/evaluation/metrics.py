@@ -31,7 +31,7 @@ NO_INTERVAL = "none: the bootstrap of patients has no spread"
 UNDEFINED = "none: undefined for these cases"
 SEPARATED = "none: a threshold parts the classes without error, so no slope is finite"
 
-FEWEST_FOR_DELONG = 10
+FEWEST_FOR_DELONG = 5
 """Patients in each class from which on DeLong's variance can be trusted."""
 
 _NAMES = tuple(field.name for field in fields(Metrics))
@@ -88,18 +88,26 @@ def _statistics(sample: Sample) -> dict[str, Statistic]:
     }
 
 
+def auc_interval(sample: Sample, auc: float) -> Interval | None:
+    """DeLong's, or Newcombe's with few patients in a class or when the classes are parted without error.
+
+    Returns:
+        None where neither exists, because a class is absent.
+    """
+    positives, negatives = _patients_of_classes(sample)
+    if not (positives and negatives):
+        return None
+    found = None
+    if min(positives, negatives) >= FEWEST_FOR_DELONG:
+        variance = auc_variance(sample.reference, sample.probability, sample.patients)
+        found = None if variance is None else delong_interval(auc, variance)
+    return found or auc_score_interval(auc, positives, negatives)
+
+
 def _preferred(sample: Sample) -> dict[str, Formula]:
     """Formulas that hold the truth as often as they say in small cohorts, where the bootstrap is less exact."""
-    variance = auc_variance(sample.reference, sample.probability, sample.patients)
-    positives, negatives = _patients_of_classes(sample)
-
-    def auc_interval(value: float) -> Interval | None:
-        if min(positives, negatives) < FEWEST_FOR_DELONG:
-            return auc_score_interval(value, positives, negatives)
-        return None if variance is None else delong_interval(value, variance)
-
     proportions = _wilson_intervals(sample) if sample.num_patients == sample.num_cases else {}
-    return {"auc": auc_interval, **proportions}
+    return {"auc": lambda value: auc_interval(sample, value), **proportions}
 
 
 def _fallbacks(sample: Sample) -> dict[str, Formula]:
@@ -112,7 +120,6 @@ def _fallbacks(sample: Sample) -> dict[str, Formula]:
         return mean_of_two_interval((sensitivity, positives), (specificity, negatives))
 
     return {
-        "auc": lambda value: auc_score_interval(value, positives, negatives),
         "auprc": lambda value: wilson_interval(value, positives),
         "balanced_accuracy": balanced_accuracy_interval,
         **_wilson_intervals(sample),

@@ -118,7 +118,7 @@ def _on_repeats(sample: Sample) -> str:
     if sample.num_cases == sample.num_patients:
         return ""
     cases, patients = count(sample.num_cases, "case"), count(sample.num_patients, "patient")
-    return f"{cases} of {patients}: intervals resample patients, not cases."
+    return f"{cases} of {patients}: intervals count patients, not cases."
 
 
 def _on_missing_references(sample: Sample) -> str:

@@ -14,7 +14,7 @@ from glioframe.core.seeds import derive_seed
 from glioframe.dataset.splits import make_folds, make_site_folds
 from glioframe.pipeline.benchmark_folder import BenchmarkFolder
 from glioframe.pipeline.benchmark_job import RowJob
-from glioframe.pipeline.benchmark_jobs import run_jobs
+from glioframe.pipeline.benchmark_jobs import Shortfall, run_jobs
 from glioframe.pipeline.benchmark_summary import summarize
 from glioframe.pipeline.preprocessed_folder import PreprocessedFolder
 from glioframe.pipeline.training import TrainingRequest, load_training
@@ -136,14 +136,15 @@ def run_benchmark(workspace: Workspace, request: BenchmarkRequest, *, progress: 
     left = [(row, job) for row, job in jobs if request.overwrite or not _is_done(job)]
     if len(left) < len(jobs):
         progress.note(f"{len(jobs) - len(left)} of {len(jobs)} trainings were done before.")
-    failures = run_jobs(
+    fallen = run_jobs(
         [job for _, job in left],
         num_parallel=request.num_parallel,
         num_folds=len(benchmark.folds[0]),
         progress=progress,
     )
-    failed = {left[number][0].name: reason for number, reason in failures.items()}
-    outcomes = [_outcome(benchmark, row, unfit=unfit, failed=failed) for row in request.matrix.rows]
+    short = {name: Shortfall("not applicable", reason) for name, reason in unfit.items()}
+    short |= {left[number][0].name: shortfall for number, shortfall in fallen.items()}
+    outcomes = [_outcome(benchmark, row, short.get(row.name)) for row in request.matrix.rows]
     for outcome in outcomes:
         if outcome.status == "failed":
             progress.note(f"{outcome.row} failed: {outcome.reason}")
@@ -213,11 +214,9 @@ def _is_done(job: RowJob) -> bool:
     return all(path.is_file() for path in wanted)
 
 
-def _outcome(benchmark: Benchmark, row: BenchmarkRow, *, unfit: dict[str, str], failed: dict[str, str]) -> RowOutcome:
-    if row.name in unfit:
-        return RowOutcome(row=row.name, status="not applicable", reason=unfit[row.name])
-    if row.name in failed:
-        return RowOutcome(row=row.name, status="failed", reason=failed[row.name])
+def _outcome(benchmark: Benchmark, row: BenchmarkRow, shortfall: Shortfall | None) -> RowOutcome:
+    if shortfall:
+        return RowOutcome(row=row.name, status=shortfall.status, reason=shortfall.reason)
     folders = [benchmark.folder.row_folder(row, repetition) for repetition in range(len(benchmark.folds))]
     costs = [load_json(Cost, folder.cost_path) for folder in folders]
     hashes = tuple(folder.model.description().splits_hash for folder in folders)

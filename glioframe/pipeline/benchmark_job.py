@@ -12,7 +12,7 @@ from glioframe.artifacts.benchmark import Cost
 from glioframe.artifacts.case import PreprocessedCase, load_preprocessed_case
 from glioframe.artifacts.json_file import load_json, save_json
 from glioframe.artifacts.prediction import save_predictions
-from glioframe.core.errors import ArtifactError, GlioframeError
+from glioframe.core.errors import ArtifactError, GlioframeError, TaskError
 from glioframe.core.files import write_text_atomically
 from glioframe.core.modality import Modality
 from glioframe.core.progress import SilentProgress
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 SUBSETS = ("MRI only", "PET only")
 _PET = frozenset(modality for modality in Modality if modality.is_pet)
 _MB_PER_GB = 1000.0
-_INTERRUPTED = 130
+FAILED, UNFIT, _INTERRUPTED = 1, 3, 130
+"""Exit codes of a row's process."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ def run_job(job: RowJob) -> None:
     """Trains what is left of the row, as the whole of a process; a user's error goes to ``error.txt``.
 
     Raises:
-        SystemExit: 1 after such an error, 130 after an interruption.
+        SystemExit: 3 where the dataset lacks what the task needs, 1 after another error, 130 after an interruption.
     """
     if hasattr(os, "setsid"):
         os.setsid()  # so that Ctrl-C reaches the parent alone, which then asks every row for a checkpoint
@@ -72,7 +73,7 @@ def run_job(job: RowJob) -> None:
                 _train(job)
         except GlioframeError as error:
             write_text_atomically(job.folder.error_path, f"{error}\n")
-            raise SystemExit(1) from error
+            raise SystemExit(UNFIT if isinstance(error, TaskError) else FAILED) from error
         except KeyboardInterrupt as interruption:
             raise SystemExit(_INTERRUPTED) from interruption
 

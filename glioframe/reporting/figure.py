@@ -38,6 +38,17 @@ _PAGE_COLORS = {
     ACCENT: "var(--green)",
 }
 
+SERIES = (
+    (NEGATIVE, "-"),
+    (POSITIVE, "--"),
+    (ACCENT, "-."),
+    ("#cc79a7", ":"),
+    (INK, (0, (6, 1.5, 1, 1.5, 1, 1.5))),
+    ("#e69f00", (0, (8, 2))),
+    ("#56b4e9", (0, (1, 1))),
+)
+"""Color and dashes of the models of an overlay: told apart without color too. At most seven are readable."""
+
 LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": 8.0}
 """Style of a legend, for ``axes.legend``."""
 

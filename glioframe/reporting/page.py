@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from glioframe.core.provenance import glioframe_version
+from glioframe.evaluation.wording import count
 from glioframe.reporting.wording import plain
 
 if TYPE_CHECKING:
@@ -25,5 +26,6 @@ def page_template(name: str) -> Template:
         lstrip_blocks=True,
     )
     pages.filters["plain"] = plain
+    pages.filters["count"] = count
     pages.globals["version"] = glioframe_version()
     return pages.get_template(name)

@@ -9,8 +9,10 @@ import numpy as np
 
 from glioframe.evaluation.confusion import count_outcomes
 from glioframe.evaluation.sample import Sample
+from glioframe.evaluation.wording import count
 from glioframe.reporting import wording
 from glioframe.reporting.calibration_figure import draw_calibration
+from glioframe.reporting.overlay import draw_decision_curves
 from glioframe.reporting.probability_figure import draw_probabilities
 from glioframe.reporting.questions import CaseAnswer, Question, answers_to
 from glioframe.reporting.roc_figure import draw_roc
@@ -34,6 +36,7 @@ class MetricLine:
     n: int
     method: str
     lower_is_better: bool
+    is_share: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +65,11 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One question on one split."""
+    """One question on one split; without any reference there are no comparisons, and a sentence that says so."""
 
     anchor: str
     title: str
+    without_reference: str
     comparisons: tuple[Comparison, ...]
     argmax: ConfusionTable | None
     argmax_in_words: str
@@ -104,6 +108,7 @@ def _metric_line(metrics: Metrics, name: str, prevalence: float) -> MetricLine:
         n=metric.n,
         method=metric.interval,
         lower_is_better=name in wording.LOWER_IS_BETTER,
+        is_share=name not in wording.UNBOUNDED,
     )
 
 
@@ -111,22 +116,48 @@ def _result(anchor: str, question: Question, evaluation: Evaluation) -> Result:
     answers = tuple(answers_to(question))
     arms = []
     for split, title in wording.SPLIT_NAMES.items():
-        comparisons = tuple(_comparisons(f"{anchor}-{split}", question, evaluation, split))
-        if comparisons:
-            own = [answer for answer in answers if answer.split == split and answer.reference]
-            arms.append(
-                Arm(
-                    anchor=f"{anchor}-{split}",
-                    title=title,
-                    comparisons=comparisons,
-                    argmax=None if question.is_binary else _argmax_table(question.classes, own),
-                    argmax_in_words=""
-                    if question.is_binary
-                    else f"The most probable class is the reference in "
-                    f"{sum(answer.verdict == 'right' for answer in own)} of {len(own)} cases.",
-                )
-            )
+        own = [answer for answer in answers if answer.split == split]
+        if not own:
+            continue
+        known = [answer for answer in own if answer.reference]
+        own_anchor = f"{anchor}-{split}"
+        if known:
+            arms.append(_measured_arm(own_anchor, title, question, evaluation, split, known))
+        else:
+            arms.append(_unmeasured_arm(own_anchor, len(own)))
     return Result(question=question, arms=tuple(arms), answers=answers)
+
+
+def _measured_arm(
+    anchor: str, title: str, question: Question, evaluation: Evaluation, split: str, known: Sequence[CaseAnswer]
+) -> Arm:
+    in_words = (
+        f"The most probable class is the reference in {sum(answer.verdict == 'right' for answer in known)} of "
+        f"{count(len(known), 'case')}."
+    )
+    return Arm(
+        anchor=anchor,
+        title=title,
+        without_reference="",
+        comparisons=tuple(_comparisons(anchor, question, evaluation, split)),
+        argmax=None if question.is_binary else _argmax_table(question.classes, known),
+        argmax_in_words="" if question.is_binary else in_words,
+    )
+
+
+def _unmeasured_arm(anchor: str, num_cases: int) -> Arm:
+    verb = "has" if num_cases == 1 else "have"
+    return Arm(
+        anchor=anchor,
+        title=wording.WITHOUT_REFERENCE,
+        without_reference=(
+            f"{count(num_cases, 'case')} {verb} a prediction but no reference, so nothing can be said about "
+            "how good the predictions are. They are listed under Cases."
+        ),
+        comparisons=(),
+        argmax=None,
+        argmax_in_words="",
+    )
 
 
 def _comparisons(anchor: str, question: Question, evaluation: Evaluation, split: str) -> Iterator[Comparison]:
@@ -178,7 +209,13 @@ def _figures(
             "Calibration: what the probabilities said against what came, in bins of equally many cases, with Wilson's "
             "95 % intervals. Below, the probabilities of both classes."
         )
-        yield draw_calibration(sample, name=f"{anchor}-calibration"), caption
+        yield draw_calibration(sample, classes, name=f"{anchor}-calibration"), caption
+        caption = (
+            "Decision curve: true positives per case, less the false alarms at their cost, when acting from each "
+            "threshold on. Of use where it lies above acting on all and on none. The band is of the bootstrap over "
+            "patients."
+        )
+        yield draw_decision_curves({"model": sample}, name=f"{anchor}-decision"), caption
         caption = "Each case at its probability: dots are called right, crosses are called wrong."
         yield draw_probabilities(sample, points, classes, name=f"{anchor}-probabilities"), caption
 

@@ -17,10 +17,15 @@ METRIC_NAMES = {
     "specificity": ("Specificity", "share of the negative cases that are called negative"),
     "precision": ("Precision", "share of the positive calls that are right"),
     "brier": ("Brier score", "mean squared error of the probability; 0 is perfect, always saying 0.5 gets 0.25"),
+    "brier_scaled": ("Scaled Brier score", "1 is perfect, 0 as good as always saying {prevalence:.2f}"),
     "ece": ("Calibration error", "ECE, bins of equal mass; 0 is perfect, small samples push it up"),
+    "calibration_intercept": ("Calibration intercept", "0 is perfect; below 0 the probabilities are too high"),
+    "calibration_slope": ("Calibration slope", "1 is perfect; below 1 the probabilities are too extreme"),
 }
 LOWER_IS_BETTER = ("brier", "ece")
+UNBOUNDED = ("brier_scaled", "calibration_intercept", "calibration_slope")
 SPLIT_NAMES = {"train": "Cross-validation", "external": "External validation"}
+WITHOUT_REFERENCE = "Predictions without a reference"
 SPLIT_CASES = {"train": "cross-validated", "external": "external"}
 
 
@@ -69,7 +74,7 @@ def calls_in_words(group: EvaluationGroup, *, negative: str, positive: str) -> s
     sensitivity, specificity = group.metrics.sensitivity, group.metrics.specificity
     parts = []
     if sensitivity.value is not None:
-        parts.append(f"{round(sensitivity.value * sensitivity.n)} of {sensitivity.n} cases of {positive}")
+        parts.append(f"{round(sensitivity.value * sensitivity.n)} of {count(sensitivity.n, 'case')} of {positive}")
     if specificity.value is not None:
         parts.append(f"{round(specificity.value * specificity.n)} of {specificity.n} of {negative}")
     return f"At the operating point it calls {' and '.join(parts)} right." if parts else ""

@@ -164,9 +164,7 @@ def main() -> None:
     parser.add_argument("--cohorts", type=int, default=2000)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--only", choices=("balanced", "rare", "rarest", "clusters", "mixed", "difference", "proportion")
-    )
+    parser.add_argument("--only", choices=(*SETTINGS, "difference", "proportion"))
     arguments = parser.parse_args()
     for name, setting in SETTINGS.items():
         if arguments.only in (None, name):

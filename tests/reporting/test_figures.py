@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 from report_example import make_fingerprint, make_rows
 
+from glioframe.evaluation.discrimination import auc
 from glioframe.evaluation.sample import Sample
 from glioframe.reporting.calibration_figure import draw_calibration
 from glioframe.reporting.dataset_figures import draw_lesion_volumes, draw_presence
+from glioframe.reporting.figure import SERIES
+from glioframe.reporting.overlay import draw_calibration_overlay, draw_decision_curves, draw_roc_overlay
 from glioframe.reporting.probability_figure import draw_probabilities, spread_dots
 from glioframe.reporting.roc_figure import draw_roc
+
+CLASSES = ("necrosis", "progression")
 
 
 @pytest.fixture
@@ -32,7 +37,7 @@ def test_figures_follow_the_pages_colors_and_refer_only_to_themselves(sample):
 
 
 def test_figures_are_drawn_the_same_way_every_time(sample):
-    assert draw_calibration(sample, name="a") == draw_calibration(sample, name="a")
+    assert draw_calibration(sample, CLASSES, name="a") == draw_calibration(sample, CLASSES, name="a")
 
 
 def test_the_roc_figure_tells_its_operating_point_in_words(sample):
@@ -43,9 +48,40 @@ def test_the_roc_figure_tells_its_operating_point_in_words(sample):
 
 
 def test_the_calibration_figure_tells_every_bin_in_words(sample):
-    label = re.search(r'aria-label="([^"]+)"', draw_calibration(sample, name="c"))[1]
+    label = re.search(r'aria-label="([^"]+)"', draw_calibration(sample, CLASSES, name="c"))[1]
     bins = re.findall(r"of (\d+)", label)
     assert sum(map(int, bins)) == sample.num_cases
+
+
+def test_overlays_name_every_model_with_its_own_color_and_dashes(sample):
+    samples = {f"model {index}": replace(sample, probability=sample.probability**index) for index in range(1, 8)}
+    svg = draw_roc_overlay(samples, name="o")
+    for name in samples:
+        assert f"{name}: AUC {auc(sample.reference, sample.probability):.2f}" in svg  # powers keep the ranking
+    assert len({color for color, _ in SERIES}) == len({dashes for _, dashes in SERIES}) == len(SERIES)
+    for draw in (draw_roc_overlay, draw_calibration_overlay, draw_decision_curves):
+        with pytest.raises(ValueError, match="at most 7 models"):
+            draw({**samples, "one more": sample}, name="o")
+
+
+def test_the_decision_figure_tells_where_a_model_is_of_use(sample):
+    useless = replace(sample, probability=np.zeros(sample.num_cases))
+    svg = draw_decision_curves(
+        {"perfect": replace(sample, probability=sample.reference * 1.0), "none": useless}, name="d"
+    )
+    assert "perfect beats both at 100 % of the thresholds" in svg
+    assert "none beats both at 0 % of the thresholds" in svg
+
+
+def test_the_calibration_overlay_tells_the_distance_from_the_diagonal(sample):
+    says_half = replace(sample, probability=np.full(sample.num_cases, 0.9))
+    gap = abs(0.9 - sample.reference.mean())
+    assert f"always 0.9 {gap:.2f}" in draw_calibration_overlay({"always 0.9": says_half}, name="c")
+
+
+def test_the_histogram_names_the_classes(sample):
+    svg = draw_calibration(sample, CLASSES, name="c")
+    assert all(name in svg for name in CLASSES)
 
 
 def test_a_class_name_cannot_break_out_of_the_figure(sample):

@@ -165,8 +165,26 @@ def test_predictions_without_references_make_a_page_too(tmp_path):
     rows = [replace(row, reference=None) for row in make_rows(4, num_external=4)]
     content = ReportContent(title="new cases", rows=rows, evaluation=evaluate(rows), environment={})
     page = Page(render_report(content))
-    assert "No case has a known reference: nothing can be computed." in page.text
+    assert "4 cases have a prediction but no reference" in page.text
+    assert "Predictions without a reference" in page.text
     assert "reference unknown" in page.text
+    for words in ("External validation", "Cross-validation", "undefined", "AUC"):
+        assert words not in page.text
+
+
+def test_a_single_case_without_a_reference_is_counted_as_one(tmp_path):
+    rows = [replace(row, reference=None) for row in make_rows(0, num_external=1)]
+    content = ReportContent(title="a new case", rows=rows, evaluation=evaluate(rows), environment={})
+    text = Page(render_report(content)).text
+    assert "1 case has a prediction but no reference" in text
+    assert "1 cases" not in text
+
+
+def test_one_case_of_a_class_is_one_case(tmp_path):
+    rows = make_rows(9, num_external=0)
+    rows = [replace(row, reference=int(index == 0)) for index, row in enumerate(rows)]
+    content = ReportContent(title="rare", rows=rows, evaluation=evaluate(rows, num_resamples=20), environment={})
+    assert "1 cases" not in Page(render_report(content)).text
 
 
 def test_one_class_alone_makes_a_page_without_an_roc_curve(tmp_path):
