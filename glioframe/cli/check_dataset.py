@@ -24,10 +24,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser = new_parser(
         "glioframe_check_dataset",
         "Checks a raw dataset: tables, files, geometry, intensities, labels, duplicates. Lists everything that is "
-        "wrong at once, with its fix, and writes preflight.json. Exit code 0 without errors, 1 with.",
+        "wrong at once, with its fix, and writes preflight.json, and preflight.html with a picture of each case. Exit "
+        "code 0 without errors, 1 with.",
     )
     parser.add_argument("-d", "--dataset", required=True, help="id or folder name of the raw dataset")
     parser.add_argument("--json", action="store_true", help="print preflight.json instead of a table")
+    parser.add_argument("--no-pictures", action="store_true", help="leave the pictures out of preflight.html")
     parser.add_argument(
         "-np",
         "--num-processes",
@@ -47,17 +49,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _body(arguments: argparse.Namespace, progress: Progress) -> int:
     from glioframe.artifacts.json_file import to_json
     from glioframe.core.workspace import Workspace
-    from glioframe.pipeline.check import check
+    from glioframe.pipeline.check import MOST_PICTURES, check, write_page
 
-    preflight = check(
-        Workspace.from_environment(), arguments.dataset, num_workers=max(arguments.num_processes, 1), progress=progress
-    )
+    workspace, num_workers = Workspace.from_environment(), arguments.num_processes
+    preflight = check(workspace, arguments.dataset, num_workers=num_workers, progress=progress)
+    most_pictures = 0 if arguments.no_pictures else MOST_PICTURES
+    page = write_page(workspace, preflight, most_pictures=most_pictures, num_workers=num_workers, progress=progress)
     if arguments.json:
         sys.stdout.write(to_json(preflight))
     else:
         if preflight.findings:
             _print_table(preflight.findings)
         print(_summary(preflight))
+        print(f"Page: {page}")
     return USER_ERROR if preflight.errors else DONE
 
 

@@ -21,8 +21,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = new_parser(
         "glioframe_simulate",
-        "Simulates a cohort of gliomas (T1c, FLAIR, PET, lesion label) whose classes show in the PET: static FDOPA in "
-        "SUV, or the frames of a dynamic PET made from known kinetics. The defaults of the preset 'demo' are shown.",
+        "Simulates a cohort of gliomas (T1c, FLAIR, PET, lesion label) whose classes show in the PET: the frames of a "
+        "dynamic PET made from known kinetics, or static FDOPA in SUV. The defaults of the preset 'demo' are shown.",
     )
     unset = argparse.SUPPRESS
     parser.add_argument(
@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_number(cohort, "--missing-rate", float, "fraction of the cases without FLAIR, 0 to 1")
     _add_number(cohort, "--seed", int, "of everything random; the same seed gives the same files")
     cohort.add_argument(
-        "--kind", choices=KINDS, help=f"PET of one image, or of frames in Bq/mL (default: {_DEMO.kind})"
+        "--kind", choices=KINDS, help=f"PET of frames in Bq/mL, or of one image in SUV (default: {_DEMO.kind})"
     )
     cohort.add_argument(
         "--noise-labels",

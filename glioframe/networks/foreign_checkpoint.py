@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import pickle
 from dataclasses import dataclass
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import safetensors
@@ -70,7 +70,7 @@ def _content(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ArtifactError(path, expected="a checkpoint", found="no file", fix="Correct the path") from None
-    except pickle.UnpicklingError:
+    except UnpicklingError:
         raise ArtifactError(
             path,
             expected="a checkpoint of tensors, numbers and text",

@@ -7,7 +7,7 @@ from the front; sagittal slices look to the left of the page. Preprocessed array
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,28 +55,49 @@ class ChannelView:
 
 
 def draw_case(case: PreprocessedCase, views: Sequence[ChannelView]) -> bytes:
+    """The picture of a preprocessed case, through the lesion's center of mass, or the middle without a lesion label."""
+    properties = case.properties
+    return draw_planes(
+        load_array(case.image_path),
+        [
+            view if present else replace(view, label=f"{view.label}: absent")
+            for view, present in zip(views, properties.channels_present, strict=True)
+        ],
+        lesion=load_array(case.label_path) > 0 if properties.has_lesion_label else None,
+        present=properties.channels_present,
+        center_vox=properties.lesion_center_vox,
+        spacing_mm=properties.spacing_mm,
+    )
+
+
+def draw_planes(
+    image: Sequence[NDArray[Any]] | NDArray[Any],
+    views: Sequence[ChannelView],
+    *,
+    lesion: NDArray[np.bool_] | None,
+    present: Sequence[bool],
+    center_vox: tuple[float, float, float] | None,
+    spacing_mm: Spacing,
+) -> bytes:
     """JPEG with one row per channel and the axial, coronal and sagittal slice as columns.
 
-    Slices go through the lesion's center of mass, or through the middle of the array without a lesion label.
+    Args:
+        image: Channels, each (z, y, x) in RAS+ on one grid.
+        views: How to show each.
+        lesion: (z, y, x), to be outlined; None without a label.
+        present: Whether each channel was acquired; on others no outline is drawn.
+        center_vox: What the slices go through (z, y, x); None for the middle.
+        spacing_mm: Of the grid (z, y, x).
     """
-    properties = case.properties
-    image = load_array(case.image_path)
-    lesion = load_array(case.label_path) > 0 if properties.has_lesion_label else None
-    center = properties.lesion_center_vox or tuple((size - 1) / 2 for size in properties.shape_vox)
-    at_zyx = tuple(int(np.clip(round(c), 0, n - 1)) for c, n in zip(center, properties.shape_vox, strict=True))
-    rows = [
-        _row(_windowed(channel, view), at_zyx, properties.spacing_mm)
-        for channel, view in zip(image, views, strict=True)
-    ]
+    shape_vox = image[0].shape
+    center = center_vox or tuple((size - 1) / 2 for size in shape_vox)
+    at_zyx = tuple(int(np.clip(round(c), 0, n - 1)) for c, n in zip(center, shape_vox, strict=True))
+    rows = [_row(_windowed(channel, view), at_zyx, spacing_mm) for channel, view in zip(image, views, strict=True)]
     outline = None
     if lesion is not None:
-        outlined = _row(lesion, at_zyx, properties.spacing_mm)
-        outline = np.vstack([outlined * present for present in properties.channels_present])
-    labels = [
-        view.label if present else f"{view.label}: absent"
-        for view, present in zip(views, properties.channels_present, strict=True)
-    ]
-    return _jpeg(_colored(rows, views), outline, labels)
+        outlined = _row(lesion, at_zyx, spacing_mm)
+        outline = np.vstack([outlined * is_present for is_present in present])
+    return _jpeg(_colored(rows, views), outline, [view.label for view in views])
 
 
 def plane_slices(volume: NDArray[Any], at_zyx: Sequence[int]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

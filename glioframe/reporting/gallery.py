@@ -11,6 +11,7 @@ from glioframe.artifacts.pet_record import load_pet_record
 from glioframe.core.errors import ArtifactError
 from glioframe.reporting.case_picture import ChannelView, draw_case
 from glioframe.reporting.time_activity_figure import draw_time_activity
+from glioframe.reporting.wording import UNIT_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from glioframe.reporting.questions import CaseAnswer
 
 MOST_CARDS = 24
-UNIT_NAMES = {"suv_bw": "SUV", "tbr": "TBR", "bq_ml": "Bq/mL", "hu": "HU", "mm2_s": "mm2/s", "relative": ""}
 _MAPS: dict[Recipe, tuple[str, float, float]] = {
     "static_tbr": ("TBR", 0.0, 3.5),
     "static_suv": ("SUV", 0.0, 5.0),

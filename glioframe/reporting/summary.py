@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glioframe.artifacts.json_file import to_json
 from glioframe.reporting.dataset_figures import draw_lesion_volumes, draw_presence
-from glioframe.reporting.gallery import UNIT_NAMES
+from glioframe.reporting.wording import UNIT_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,17 +12,42 @@ from glioframe.reporting.figure import ACCENT, FAINT, INK, LEGEND, NEGATIVE, POS
 if TYPE_CHECKING:
     from glioframe.artifacts.pet_record import DynamicPetRecord
 
-_LINES = {"lesion": POSITIVE, "reference": NEGATIVE, "brain": ACCENT}
+HOTTEST = "hottest mL"
+_LINES = {HOTTEST: INK, "lesion": POSITIVE, "reference": NEGATIVE, "brain": ACCENT}
 _UNITS = {"suv_bw": "SUV", "tbr": "TBR", "bq_ml": "kBq/mL"}
 _BQ_PER_KBQ = 1000.0
 
 
-def draw_time_activity(record: DynamicPetRecord, *, name: str) -> str:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimeActivity:
+    """Curves of a PET that is not preprocessed; what is named as in :class:`DynamicPetRecord` means the same.
+
+    Attributes:
+        channel: The raw channel.
+        unit: Of the curves.
+        frame_start_s: When each frame starts, in seconds from injection.
+        frame_duration_s: How long it lasts.
+        curves: Mean of each frame by region; besides those of a record, :data:`HOTTEST`.
+        static_window_s: What is shaded.
+    """
+
+    channel: str
+    unit: str
+    frame_start_s: tuple[float, ...]
+    frame_duration_s: tuple[float, ...]
+    curves: dict[str, tuple[float, ...]]
+    static_window_s: tuple[float, float]
+
+
+def draw_time_activity(
+    record: DynamicPetRecord | TimeActivity, *, name: str, window_name: str = "static window"
+) -> str:
     """SVG with one line per region; each frame is a bar as long as it lasted, the static window is shaded.
 
     Args:
         record: The curves.
         name: Unique on the page.
+        window_name: Written on the shaded minutes.
     """
     figure, (axes,) = new_figure(width_in=5.7, height_in=2.4)
     start_min = np.array(record.frame_start_s) / 60.0
@@ -39,7 +65,7 @@ def draw_time_activity(record: DynamicPetRecord, *, name: str) -> str:
     axes.text(
         (low + high) / 2,
         0.02,
-        "static window",
+        window_name,
         ha="center",
         va="bottom",
         fontsize=8,
@@ -52,7 +78,7 @@ def draw_time_activity(record: DynamicPetRecord, *, name: str) -> str:
     return inline_svg(figure, name=name, description=describe_time_activity(record))
 
 
-def describe_time_activity(record: DynamicPetRecord) -> str:
+def describe_time_activity(record: DynamicPetRecord | TimeActivity) -> str:
     """When each curve is highest, in words."""
     mid_min = (np.array(record.frame_start_s) + np.array(record.frame_duration_s) / 2) / 60.0
     peaks = [

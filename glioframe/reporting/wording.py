@@ -22,6 +22,7 @@ METRIC_NAMES = {
     "calibration_intercept": ("Calibration intercept", "0 is perfect; below 0 the probabilities are too high"),
     "calibration_slope": ("Calibration slope", "1 is perfect; below 1 the probabilities are too extreme"),
 }
+UNIT_NAMES = {"suv_bw": "SUV", "tbr": "TBR", "bq_ml": "Bq/mL", "hu": "HU", "mm2_s": "mm2/s", "relative": ""}
 LOWER_IS_BETTER = ("brier", "ece")
 UNBOUNDED = ("brier_scaled", "calibration_intercept", "calibration_slope")
 SPLIT_NAMES = {"train": "Cross-validation", "external": "External validation"}

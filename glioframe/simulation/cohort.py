@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from glioframe.artifacts.cases import save_cases
 from glioframe.artifacts.dataset import Channel, DatasetDescription, Target, save_dataset_description
@@ -43,7 +44,8 @@ def simulate_cohort(settings: CohortSettings, folder: Path, *, progress: Progres
     grid = Grid(spacing_mm=settings.spacing_mm)
     template = load_template(blur_mm=grid.spacing_mm)
     patients = draw_roster(settings)
-    with folder_when_complete(folder) as unfinished:
+    # One thread: products of small matrices take longer on several.
+    with folder_when_complete(folder) as unfinished, threadpool_limits(limits=1):
         for patient in progress.track(patients, step="Simulating cases", total=len(patients)):
             _write_case(simulate_case(patient, template, grid), patient, description, unfinished)
         save_cases([patient.case for patient in patients], unfinished / "cases.tsv", description)

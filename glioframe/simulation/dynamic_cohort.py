@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from glioframe.artifacts.cases import save_cases
 from glioframe.artifacts.dataset import Channel, DatasetDescription, save_dataset_description
@@ -51,7 +52,8 @@ def simulate_dynamic_cohort(settings: CohortSettings, folder: Path, *, progress:
     description = _description(settings, folder.name, patients)
     grid = Grid(spacing_mm=settings.spacing_mm)
     template = load_template(blur_mm=grid.spacing_mm)
-    with folder_when_complete(folder) as unfinished:
+    # One thread: products of small matrices take longer on several.
+    with folder_when_complete(folder) as unfinished, threadpool_limits(limits=1):
         for patient in progress.track(patients, step="Simulating cases", total=len(patients)):
             case = simulate_dynamic_case(patient, template, grid, tracer)
             _write_images(case, patient, description, unfinished)

@@ -11,7 +11,7 @@ MIN_CASES = 4
 MIN_SPACING_MM = 1.0
 MAX_SPACING_MM = 8.0
 
-KINDS = ("static", "dynamic")
+KINDS = ("dynamic", "static")
 QUESTIONS = ("recurrence", "molecular")
 TRACERS = (Tracer.FDOPA.value, Tracer.FET.value)
 """Tracers whose kinetics are known; the static cohort has the first only."""
@@ -28,7 +28,7 @@ class CohortSettings:
         missing_rate: Fraction of the cases that lack their FLAIR.
         noise_labels: Whether the recorded class is drawn without looking at the images.
         seed: Of everything random. The same settings give the same bytes.
-        kind: ``static``: one FDOPA image in SUV. ``dynamic``: PET frames in Bq/mL, made from tissue kinetics.
+        kind: ``dynamic``: PET frames in Bq/mL, made from tissue kinetics. ``static``: one FDOPA image in SUV.
         question: Dynamic only: the target ``recurrence``, or ``idh``, ``codel_1p19q`` and ``tert`` (molecular).
         tracer: Dynamic only, one of :data:`TRACERS`.
         schedule: Dynamic only: frames from injection on for all sites, as ``8x15,2x30``, or a protocol's name; empty
@@ -40,8 +40,8 @@ class CohortSettings:
     spacing_mm: float = 4.0
     missing_rate: float = 0.1
     noise_labels: bool = False
-    seed: int = 1
-    kind: str = "static"
+    seed: int = 0
+    kind: str = "dynamic"
     question: str = "recurrence"
     tracer: str = "fdopa"
     schedule: str = ""
@@ -89,6 +89,6 @@ def _require(legal: bool, option: str, expected: str, found: float | str) -> Non
 
 PRESETS = {
     "demo": CohortSettings(),
-    "cohort": CohortSettings(num_cases=96, num_external=24, spacing_mm=3.0, kind="dynamic"),
+    "cohort": CohortSettings(num_cases=96, num_external=24, spacing_mm=3.0),
 }
 """Starting points by name."""

@@ -5,7 +5,7 @@
 Scores are normal in both classes, so that the true AUC is known; in the settings with "spread", those of the positive
 class have twice the standard deviation. With several cases per patient, half of the variance of a score belongs to the
 patient, whose cases are of one class or, where "mixed", alternate. The last tables show the difference of two equally
-good models, and the calls at a threshold.
+good models, the calls at a threshold, and recalibration.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 from collections import defaultdict
 
 import numpy as np
+from scipy.special import expit
 from scipy.stats import binom, norm
 
 from glioframe.evaluation.bootstrap import PatientBootstrap
@@ -22,6 +23,7 @@ from glioframe.evaluation.delong import auc_covariance, auc_parts, delong_interv
 from glioframe.evaluation.discrimination import weighted_auc
 from glioframe.evaluation.interval import Interval
 from glioframe.evaluation.permutation import permutation_p_value, swap_effects
+from glioframe.evaluation.recalibration import calibration_intercept, calibration_slope
 from glioframe.evaluation.wilson import auc_score_interval, mean_of_two_interval, wilson_interval
 
 SIZES = (24, 60, 120)
@@ -159,18 +161,39 @@ def exact_wilson_coverage(proportion: float, num_trials: int) -> float:
     return float(binom.pmf(counts[holds], num_trials, proportion).sum())
 
 
+def recalibration_table(rng, arguments) -> None:
+    """Probabilities whose logits are 1.5 times too far from 0 (slope), and right ones (intercept)."""
+    print("\ncalibration slope and intercept, Wald: coverage, cohorts without a slope", flush=True)
+    for num_patients in SIZES:
+        patients = [str(number) for number in range(num_patients)]
+        slopes, intercepts, without = [], [], 0
+        for _ in range(arguments.cohorts):
+            logits = 1.2 * rng.standard_normal(num_patients)
+            reference = rng.random(num_patients) < expit(logits)
+            slope = calibration_slope(reference, expit(1.5 * logits), patients)
+            intercept = calibration_intercept(reference, expit(logits), patients)
+            without += slope is None
+            if slope is not None:
+                slopes.append(slope.interval.low <= 1 / 1.5 <= slope.interval.high)
+            if intercept is not None:
+                intercepts.append(intercept.interval.low <= 0 <= intercept.interval.high)
+        print(f"| {num_patients} | {np.mean(slopes):.3f} | {np.mean(intercepts):.3f} | {without} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cohorts", type=int, default=2000)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=(*SETTINGS, "difference", "proportion"))
+    parser.add_argument("--only", choices=(*SETTINGS, "difference", "proportion", "calibration"))
     arguments = parser.parse_args()
     for name, setting in SETTINGS.items():
         if arguments.only in (None, name):
             auc_table(np.random.default_rng(arguments.seed), arguments, **setting)
     if arguments.only in (None, "difference"):
         difference_table(np.random.default_rng(arguments.seed), arguments)
+    if arguments.only in (None, "calibration"):
+        recalibration_table(np.random.default_rng(arguments.seed), arguments)
     if arguments.only in (None, "proportion"):
         proportion_tables(np.random.default_rng(arguments.seed), arguments)
 

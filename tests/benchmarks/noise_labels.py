@@ -32,6 +32,8 @@ def noise_auc(home: Path, *, seed: int, num_cases: int, overrides: list[str]) ->
         str(num_cases),
         "--num-external",
         "0",
+        "--kind",
+        "static",
     ]
     for command in (
         [*simulate, "--seed", str(seed), "--noise-labels"],

@@ -20,7 +20,7 @@ PET_MAKES = {"IN", "-d", "--dataset-id", "--name", "--channel", "--tracer", "--p
 
 # Frozen: an option that disappears or changes its name breaks somebody's script.
 OPTIONS = {
-    "glioframe_check_dataset": {"-d", "--dataset", "-np", "--num-processes", "--json"},
+    "glioframe_check_dataset": {"-d", "--dataset", "-np", "--num-processes", "--json", "--no-pictures"},
     "glioframe_convert": {
         "MAKE",
         "brats IN",

@@ -1,4 +1,4 @@
-"""The report in a real browser: it opens, says nothing on the console and asks nobody for anything."""
+"""The pages in a real browser: they open, say nothing on the console and ask nobody for anything."""
 
 import json
 import shutil
@@ -8,6 +8,10 @@ from typing import NamedTuple
 import pytest
 from report_example import make_class_rows, make_content
 
+from dynamic_builders import make_dynamic_dataset
+from glioframe.artifacts.preflight import Preflight
+from glioframe.reporting.preflight_page import write_preflight_page
+from glioframe.reporting.raw_case import draw_raw_case
 from glioframe.reporting.report import write_report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -68,5 +72,17 @@ def test_the_report_opens_without_a_console_message_or_a_request(rows, tmp_path)
     seen = visit(page, tmp_path)
     assert "<h1>" in seen.document
     assert "Each cross-validated case was predicted" in seen.document
+    assert seen.console == []
+    assert seen.requests == []
+
+
+def test_the_preflight_opens_without_a_console_message_or_a_request(tmp_path):
+    dataset = make_dynamic_dataset(tmp_path / "Dataset001_Test", num_subjects=1)
+    case = dataset.cases[0]
+    card = draw_raw_case(dataset.files(case.case_id), case, dataset.description, protocol=None, name="case")
+    page = tmp_path / "preflight.html"
+    write_preflight_page(Preflight(dataset_name="Test", num_cases=1, num_files=3), [card], page)
+    seen = visit(page, tmp_path)
+    assert "case000" in seen.document
     assert seen.console == []
     assert seen.requests == []

@@ -25,7 +25,7 @@ from glioframe.simulation.tissues import NORMAL_SUV, REFERENCE_SUV, Tissue
 from glioframe.simulation.traits import CLASSES, sample_lesion
 
 GRID = Grid(spacing_mm=6.0)
-SMALL = CohortSettings(num_cases=4, num_external=2, spacing_mm=8.0, missing_rate=0.5)
+SMALL = CohortSettings(kind="static", num_cases=4, num_external=2, spacing_mm=8.0, missing_rate=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def template():
 
 @pytest.fixture(scope="module")
 def coarse_cases(template):
-    patients = draw_roster(CohortSettings(num_cases=60, num_external=0, seed=7))
+    patients = draw_roster(CohortSettings(kind="static", num_cases=60, num_external=0, seed=7))
     return [(patient, simulate_case(patient, template, GRID)) for patient in patients]
 
 
@@ -56,7 +56,7 @@ def mean_inside(volume, mask):
 def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(cohort, tmp_path):
     simulate_cohort(SMALL, tmp_path / "Dataset001_Small")
     assert file_hashes(tmp_path / "Dataset001_Small") == file_hashes(cohort.folder)
-    other = CohortSettings(num_cases=4, num_external=0, spacing_mm=8.0, seed=5)
+    other = CohortSettings(kind="static", num_cases=4, num_external=0, spacing_mm=8.0, seed=5)
     simulate_cohort(other, tmp_path / "Dataset002_Other")
     mine, theirs = file_hashes(cohort.folder), file_hashes(tmp_path / "Dataset002_Other")
     images = [name for name in mine if name.startswith("imagesTr") and name in theirs]
@@ -119,7 +119,7 @@ def test_a_failed_simulation_leaves_no_dataset(tmp_path):
 
 
 def test_classes_are_balanced_within_every_site():
-    patients = draw_roster(CohortSettings(num_cases=24, num_external=6))
+    patients = draw_roster(CohortSettings(kind="static", num_cases=24, num_external=6))
     for site, count in (("A", 6), ("B", 6), ("C", 3)):
         for recurrence in CLASSES:
             cases = [p.case for p in patients if p.site.name == site and p.case.targets["recurrence"] == recurrence]
@@ -128,7 +128,7 @@ def test_classes_are_balanced_within_every_site():
 
 
 def test_a_longer_cohort_starts_with_the_same_patients():
-    short, long = (draw_roster(CohortSettings(num_cases=n, num_external=0)) for n in (10, 30))
+    short, long = (draw_roster(CohortSettings(kind="static", num_cases=n, num_external=0)) for n in (10, 30))
     assert long[:10] == short
 
 
@@ -170,7 +170,7 @@ def test_lesions_stay_off_the_striatum(coarse_cases):
 def test_striatum_is_brighter_than_gray_matter_by_the_tables_ratio(template):
     # At 2 mm and with the sharpest scanner the inner striatum keeps most of its contrast.
     grid = Grid(spacing_mm=2.0)
-    patient = next(p for p in draw_roster(CohortSettings(num_cases=8)) if p.site.name == "A")
+    patient = next(p for p in draw_roster(CohortSettings(kind="static", num_cases=8)) if p.site.name == "A")
     case = simulate_case(patient, load_template(blur_mm=2.0), grid)
     striatum = case.anatomy.fractions[Tissue.STRIATUM] > 0.95
     gray = (case.anatomy.fractions[Tissue.GRAY_MATTER] > 0.85) & ~case.lesion.mask
@@ -230,7 +230,7 @@ def test_pet_tells_the_classes_apart_and_mri_hardly_does(coarse_cases):
 def test_noise_labels_are_balanced_and_independent_of_the_truth():
     agreements = []
     for seed in range(60):
-        noise = draw_roster(CohortSettings(num_cases=60, num_external=0, seed=seed, noise_labels=True))
+        noise = draw_roster(CohortSettings(kind="static", num_cases=60, num_external=0, seed=seed, noise_labels=True))
         recorded = [p.case.targets["recurrence"] for p in noise]
         assert [recorded.count(name) for name in CLASSES] == [30, 30]
         agreements.append(np.mean([p.true_class == name for p, name in zip(noise, recorded, strict=True)]))

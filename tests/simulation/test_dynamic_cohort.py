@@ -26,7 +26,7 @@ from glioframe.simulation.foci import place_foci
 from glioframe.simulation.grid import Grid
 from glioframe.simulation.physiology import Variation, build_physiology
 from glioframe.simulation.questions import RECURRENCE
-from glioframe.simulation.settings import CohortSettings
+from glioframe.simulation.settings import PRESETS, CohortSettings
 from glioframe.simulation.sites import DynamicScanner
 from glioframe.simulation.template import load_template
 from glioframe.simulation.tissues import Tissue
@@ -41,7 +41,7 @@ SCHEDULES = {
 WINDOWS_S = {Tracer.FDOPA: (600, 1800), Tracer.FET: (1200, 2400)}
 PERFECT = DynamicScanner(frame_patterns={}, blur_mm=0.0, noise=0.0, motion_rate=0.0)
 STILL = Motion(first_frame=99)
-SMALL = CohortSettings(num_cases=4, num_external=2, spacing_mm=7.0, missing_rate=0.5, kind="dynamic")
+SMALL = CohortSettings(num_cases=4, num_external=2, spacing_mm=7.0, missing_rate=0.5)
 TRACERS = pytest.mark.parametrize("tracer", [Tracer.FDOPA, Tracer.FET])
 
 
@@ -52,7 +52,7 @@ def template():
 
 @pytest.fixture(scope="module")
 def cases(template):
-    patients = draw_dynamic_roster(CohortSettings(num_cases=16, num_external=0, kind="dynamic", seed=3))
+    patients = draw_dynamic_roster(CohortSettings(num_cases=16, num_external=0, seed=3))
     return [(patient, simulate_dynamic_case(patient, template, GRID, Tracer.FDOPA)) for patient in patients]
 
 
@@ -189,7 +189,7 @@ def test_the_noise_is_as_large_as_stated_and_grows_as_frames_shorten(cases):
 
 def test_noise_is_correlated_between_neighbors_at_fine_voxels(template):
     grid = Grid(spacing_mm=2.0)
-    patient = draw_dynamic_roster(CohortSettings(num_cases=4, num_external=0, kind="dynamic"))[0]
+    patient = draw_dynamic_roster(CohortSettings(num_cases=4, num_external=0))[0]
     patient = replace(patient, schedule=FrameSchedule.from_pattern("1x600,1x60"))
     case = simulate_dynamic_case(patient, load_template(blur_mm=2.0), grid, Tracer.FDOPA)
     frame = case.pet_suv[1]
@@ -256,6 +256,16 @@ def test_same_seed_gives_the_same_bytes(cohort, tmp_path):
     assert file_hashes(tmp_path / "Dataset001_Small") == file_hashes(cohort.folder)
 
 
+def test_a_longer_cohort_starts_with_the_same_images(cohort, tmp_path):
+    longer = simulate_dynamic_cohort(replace(SMALL, num_cases=5), tmp_path / "Dataset001_Small")
+    for path in (*cohort.folder.glob("imagesTr/*"), *cohort.folder.glob("*/maps/*")):
+        assert (longer.folder / path.relative_to(cohort.folder)).read_bytes() == path.read_bytes()
+
+
+def test_the_presets_are_dynamic():
+    assert {settings.kind for settings in PRESETS.values()} == {"dynamic"}
+
+
 def test_files_are_what_the_description_and_the_sidecars_declare(cohort):
     pet = cohort.description.channels[2]
     assert (pet.modality, pet.tracer, pet.unit) == (Modality.PET_DYNAMIC, Tracer.FDOPA, Unit.BQ_ML)
@@ -288,7 +298,8 @@ def test_truth_lies_apart_and_states_the_planted_auc_and_each_lesion(cohort):
     assert {name: row["true_class"] for name, row in rows.items()} == {
         case.case_id: case.targets["recurrence"] for case in cohort.cases
     }
-    assert sum(row["has_decoy"] == "yes" for row in rows.values()) == 3
+    training = [row for name, row in rows.items() if name.startswith("sim")]
+    assert sum(row["has_decoy"] == "yes" for row in training) == len(training) / 2
     for name, row in rows.items():
         assert (row["decoy_k1_ml_cm3_min"] != "") == (row["has_decoy"] == "yes")
         tissue = read_label(truth / "maps" / f"{name}_tissue.nii.gz").array

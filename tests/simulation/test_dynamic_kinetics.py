@@ -29,7 +29,7 @@ TRACERS = pytest.mark.parametrize("tracer", [Tracer.FDOPA, Tracer.FET])
 
 
 def settings(**changes):
-    return CohortSettings(**{"kind": "dynamic", "num_cases": 24, "num_external": 6, **changes})
+    return CohortSettings(**{"num_cases": 24, "num_external": 6, **changes})
 
 
 def static_suv_and_peak_min(tissue, tracer):
@@ -80,6 +80,7 @@ def test_the_foci_of_an_average_tumor_are_those_of_the_tables(tracer, question, 
 @TRACERS
 @pytest.mark.parametrize("question", ["recurrence", "molecular"])
 def test_the_hot_spot_peaks_first_and_the_decoy_takes_up_most_in_every_lesion(tracer, question):
+    first_min = min(mid_s / 60 for mid_s in WINDOWS[tracer][0].mid_s if mid_s > 120)
     for patient in draw_dynamic_roster(settings(num_cases=40, tracer=tracer.value, question=question)):
         tumor = patient.variation.tumor
         (hot_suv, hot_min), (decoy_suv, decoy_min), (bulk_suv, bulk_min) = (
@@ -87,8 +88,9 @@ def test_the_hot_spot_peaks_first_and_the_decoy_takes_up_most_in_every_lesion(tr
         )
         assert decoy_suv > max(hot_suv, bulk_suv)
         assert hot_min <= bulk_min <= decoy_min
-        # Slow lesions rise until the scan ends, wherever in them one looks.
-        assert hot_min < decoy_min or patient.place.true_class == "treatment_related_change"
+        # Slow lesions rise until the scan ends, and the fastest peak before the search begins, wherever one looks.
+        is_slow, is_fastest = patient.place.true_class == "treatment_related_change", decoy_min == first_min
+        assert hot_min < decoy_min or is_slow or is_fastest
 
 
 @TRACERS
