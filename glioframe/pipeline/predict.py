@@ -22,6 +22,7 @@ from glioframe.preprocessing.case import preprocess_case
 from glioframe.reporting.report import ReportContent, write_report
 from glioframe.task_api.registry import load_task
 from glioframe.task_api.run import Run
+from glioframe.training.memory_fallback import as_trained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,20 +161,22 @@ def _load_ensemble(
     plan = model.plan()
     target = dataset.target(description.target)
     runs: list[Run[Any]] = [
-        Run(
-            folder=model.fold_folder(fold),
-            dataset=dataset,
-            plan=plan,
-            configuration=plan.configuration(description.configuration),
-            settings=parse(task.settings_type, description.settings, where=model.model_path),
-            target=target,
-            fold=fold,
-            train_cases=(),
-            val_cases=(),
-            other_cases=[replace(case, targets={}) for case in cases],
-            preprocessed_folder=request.output / "preprocessed",
-            device=request.device,
-            progress=progress,
+        as_trained(
+            Run(
+                folder=model.fold_folder(fold),
+                dataset=dataset,
+                plan=plan,
+                configuration=plan.configuration(description.configuration),
+                settings=parse(task.settings_type, description.settings, where=model.model_path),
+                target=target,
+                fold=fold,
+                train_cases=(),
+                val_cases=(),
+                other_cases=[replace(case, targets={}) for case in cases],
+                preprocessed_folder=request.output / "preprocessed",
+                device=request.device,
+                progress=progress,
+            )
         )
         for fold in folds
     ]

@@ -16,6 +16,7 @@ from glioframe.pipeline.preprocessed_folder import PreprocessedFolder
 from glioframe.pipeline.wording import some
 from glioframe.task_api.registry import load_task
 from glioframe.task_api.run import Run
+from glioframe.training.memory_fallback import as_trained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,7 @@ class TrainingRequest:
         device: ``cpu``, ``cuda``, ...
         resume: Go on where an interrupted run stopped.
         overwrite: Throw an earlier run away.
+        report: Evaluate and report once every fold is trained.
         splits_path: Folds to use instead of the planned ones; None for these.
         model_path: Folder of the model; None for the one that task, plan and configuration name.
         model_name: Of the model in tables; empty for ``task/configuration``.
@@ -59,6 +61,7 @@ class TrainingRequest:
     device: str = "cpu"
     resume: bool = False
     overwrite: bool = False
+    report: bool = True
     splits_path: Path | None = None
     model_path: Path | None = None
     model_name: str = ""
@@ -85,10 +88,10 @@ class Training:
         return self.request.model_name or f"{self.request.task}/{self.configuration.name}"
 
     def run(self, fold: int, *, progress: Progress) -> Run[Any]:
-        """What the task gets for one fold."""
+        """What the task gets for one fold; of one that ran out of memory, with what it ended on."""
         by_id = {case.case_id: case for case in self.dataset.training_cases}
         split = self.folds[fold]
-        return Run(
+        planned: Run[Any] = Run(
             folder=self.model.fold_folder(fold),
             dataset=self.dataset.description,
             plan=self.plan,
@@ -104,6 +107,7 @@ class Training:
             resume=self.request.resume and self.model.fold_folder(fold).is_dir(),
             progress=progress,
         )
+        return as_trained(planned)
 
     def training_cases(self, fold: int) -> list[Case]:
         """The cases that a fold learns from: those whose target is known, if there is one."""

@@ -107,6 +107,15 @@ def test_a_feature_that_one_site_never_has_is_left_to_the_others():
     assert np.isfinite(found[:, 1:]).all()
 
 
+def test_age_is_not_harmonized_and_does_not_disturb_the_features():
+    values, sites, _ = cohort(num_cases=100, seed=10)
+    ages = np.where(np.array(sites) == "north", 70.0, 40.0)
+    aged = np.column_stack([values, ages])
+    found = fit_combat(aged, sites, untouched=np.arange(NUM_FEATURES + 1) == NUM_FEATURES).harmonized(aged, sites)
+    assert found[:, -1] == pytest.approx(ages)
+    assert found[:, :-1] == pytest.approx(fit_combat(values, sites).harmonized(values, sites))
+
+
 def test_a_site_without_any_spread_does_not_divide_by_zero():
     values, sites, _ = cohort(num_cases=40, seed=9)
     values[np.array(sites) == "north", :3] = 5.0

@@ -146,7 +146,7 @@ def test_without_a_single_usable_feature_every_case_gets_the_same_probability():
 
 
 def test_a_class_of_one_subject_leaves_nothing_to_tune_on_and_says_so_by_the_neutral_point():
-    table, classes = planted(num_cases=12, seed=8)
+    table, _ = planted(num_cases=12, seed=8)
     rare = np.zeros(12, dtype=np.int64)
     rare[0] = 1
     model = fit_model(table, rare, Settings(), seed=0)

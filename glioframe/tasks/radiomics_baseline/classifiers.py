@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from glioframe.tasks.radiomics_baseline.settings import Classifier
 
-Parameters = dict[str, float]
+Parameters = dict[str, int | float]
 """Values of the tuned parameters by name."""
 
 _ALL = 0
-_GRIDS: dict[str, dict[str, list[float]]] = {
+_GRIDS: dict[str, dict[str, list[int] | list[float]]] = {
     "ridge": {"num_features": [8, 32, _ALL], "C": [1e-3, 1e-2, 1e-1, 1.0]},
     "elastic_net": {"num_features": [_ALL], "C": [1e-2, 1e-1, 1.0], "l1_ratio": [0.5, 0.9]},
     "svm": {"num_features": [8, 32, _ALL], "C": [0.1, 1.0, 10.0]},

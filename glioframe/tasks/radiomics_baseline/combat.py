@@ -62,12 +62,13 @@ class Combat:
         return result
 
 
-def fit_combat(values: Values, sites: Sequence[str]) -> Combat:
+def fit_combat(values: Values, sites: Sequence[str], *, untouched: NDArray[np.bool_] | None = None) -> Combat:
     """Estimates the effects of the sites with three rows or more; without two such sites there are none.
 
     Args:
         values: Training rows (n, p); NaN for missing.
         sites: Of each row; empty for unknown, which is no site.
+        untouched: Columns (p,) that are not measured by a scanner, such as age; they stay as they are.
     """
     names = np.asarray(sites, dtype=object)
     counts = {site: int((names == site).sum()) for site in sorted(set(sites)) if site}
@@ -85,9 +86,10 @@ def fit_combat(values: Values, sites: Sequence[str]) -> Combat:
     deviation = np.sqrt(np.nansum(residuals**2, axis=0) / total)
     # Rounding leaves a constant some tiny spread, which must not be blown up.
     is_constant = deviation <= 1e-12 * np.maximum(np.abs(mean), 1e-300)
-    deviation = np.where(is_constant, 1.0, deviation)
+    fixed = is_constant if untouched is None else is_constant | untouched
+    deviation = np.where(fixed, 1.0, deviation)
     standardized = {site: (known[known_names == site] - mean) / deviation for site in fitted}
-    effects = {site: _effect(rows, usable=~is_constant) for site, rows in standardized.items()}
+    effects = {site: _effect(rows, usable=~fixed) for site, rows in standardized.items()}
     return Combat(mean=mean, deviation=deviation, effects=effects)
 
 

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from glioframe.core.errors import TaskError
+from glioframe.tasks.radiomics_baseline.table import CLINICAL
 
 if TYPE_CHECKING:
     from glioframe.artifacts.cases import Case
@@ -25,12 +26,12 @@ def covariate_features(case: Case | None, settings: Settings) -> dict[str, float
         cell = _cell(case, column)
         categories = settings.categories.get(column)
         if categories is None:
-            features[f"clinical_{column}"] = _number(case, column, cell)
+            features[f"{CLINICAL}{column}"] = _number(case, column, cell)
             continue
         if cell and cell not in categories:
             raise _wrong(case, column, cell, expected=f"one of {', '.join(categories)}, or empty")
         for category in categories[1:]:
-            features[f"clinical_{column}={category}"] = float(cell == category) if cell else math.nan
+            features[f"{CLINICAL}{column}={category}"] = float(cell == category) if cell else math.nan
     return features
 
 

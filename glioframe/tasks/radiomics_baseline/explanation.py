@@ -5,6 +5,7 @@ S. M. Lundberg and S.-I. Lee, NeurIPS 30 (2017); for trees exact after Nature Ma
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,9 @@ def _shap_values(
     background: NDArray[np.float64],
     classifier: Classifier,
 ) -> Any:  # noqa: ANN401 - shap is untyped
-    import shap
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)  # of the way in which shap makes its color maps
+        import shap
 
     if classifier in {"random_forest", "gradient_boosting"}:
         return shap.TreeExplainer(classify).shap_values(inputs, check_additivity=False)

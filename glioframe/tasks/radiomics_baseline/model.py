@@ -18,6 +18,7 @@ from glioframe.evaluation.operating_point import NEUTRAL, choose_operating_point
 from glioframe.tasks.radiomics_baseline.calibration import Calibration, fit_calibration
 from glioframe.tasks.radiomics_baseline.classifiers import Parameters, build_pipeline, class_scores, parameter_grid
 from glioframe.tasks.radiomics_baseline.combat import Combat, fit_combat
+from glioframe.tasks.radiomics_baseline.table import CLINICAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +86,10 @@ def fit_scorer(
     table: FeatureTable, classes: NDArray[np.int64], settings: Settings, parameters: Parameters, *, seed: int
 ) -> Scorer:
     """Fits harmonization, filters, selection and classifier to the rows of ``table`` and to nothing else."""
-    combat = fit_combat(table.values, table.sites) if settings.harmonize == "combat" else None
+    combat = None
+    if settings.harmonize == "combat":
+        is_clinical = np.array([name.startswith(CLINICAL) for name in table.names])
+        combat = fit_combat(table.values, table.sites, untouched=is_clinical)
     pipeline = build_pipeline(
         settings.classifier, parameters, max_correlation=settings.max_correlation, seed=derive_seed(seed, "classifier")
     )
@@ -215,7 +219,9 @@ def _held_out(
 def _mean_auc(classes: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
     """Of each class against the rest, averaged; of two classes, the AUC."""
     first = 1 if scores.shape[1] == _BINARY else 0
-    return float(np.mean([auc(classes == index, scores[:, index]) for index in range(first, scores.shape[1])]))
+    areas = [auc(classes == index, scores[:, index]) for index in range(first, scores.shape[1])]
+    defined = [area for area in areas if not np.isnan(area)]
+    return float(np.mean(defined)) if defined else 1 / 2
 
 
 def _num_classes(classes: NDArray[np.int64]) -> int:

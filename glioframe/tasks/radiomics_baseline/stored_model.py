@@ -17,6 +17,7 @@ from glioframe.artifacts.json_file import STRICT, load_json, save_json
 from glioframe.core.errors import PredictionError
 from glioframe.core.files import atomic_path, sha256_of_file
 from glioframe.tasks.radiomics_baseline.calibration import Calibration
+from glioframe.tasks.radiomics_baseline.classifiers import Parameters
 from glioframe.tasks.radiomics_baseline.extraction_settings import ExtractionSettings
 from glioframe.tasks.radiomics_baseline.model import Model, fit_scorer
 from glioframe.tasks.radiomics_baseline.settings import Settings
@@ -48,7 +49,7 @@ class StoredModel:
     settings: Settings
     extraction: ExtractionSettings | None
     seed: int
-    parameters: dict[str, float]
+    parameters: Parameters
     calibration: Calibration
     operating_point: float
     inner_auc: float | None

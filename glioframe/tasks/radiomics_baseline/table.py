@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CASE_COLUMN = "case_id"
+CLINICAL = "clinical_"
+"""What the names of covariates begin with."""
 _NOT_FEATURES = ("diagnostics_",)
 """PyRadiomics writes what it did into columns that begin so."""
 _MOST_NAMED = 5
