@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from glioframe.core.errors import ImageError
 from glioframe.imaging.brain_template import load_brain_template
-from glioframe.imaging.resample import resample, sitk_image
+from glioframe.imaging.resample import resample, sample_at, sitk_image
 from glioframe.imaging.volume import Volume
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ _NUM_BINS = 32
 _LEVELS = ((2, 6.0), (1, 3.0))
 """Shrink factor and blur in mm, from coarse to fine."""
 _LARGEST_STRETCH = 1.4  # of an axis; heads of adults stay well below
-_LEFT, _RIGHT = 0, 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,16 +55,7 @@ class TemplateAlignment:
 
     def striatum_on(self, geometry: Geometry) -> NDArray[np.float32]:
         """Fraction of striatum in each voxel of a patient's grid, (2, z, y, x): left, then right."""
-        striatum = _striatum_by_side()
-        transform = _sitk_affine(self.template_from_patient)
-        grid = sitk_image(Volume(np.zeros(geometry.shape_vox, np.float32), geometry))
-        sides = [
-            sitk.GetArrayFromImage(
-                sitk.Resample(sitk_image(striatum[side]), grid, transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32)
-            )
-            for side in (_LEFT, _RIGHT)
-        ]
-        return np.stack(sides)
+        return np.stack([sample_at(side, geometry, self.template_from_patient) for side in _striatum_by_side()])
 
 
 def register_template(image: Volume, *, brain: Volume, lesion: Volume | None = None) -> TemplateAlignment:
@@ -153,10 +143,6 @@ def _striatum_by_side() -> tuple[Volume, Volume]:
 def _middle_mm(volume: Volume) -> tuple[float, float, float]:
     z, y, x = ndimage.center_of_mass(volume.array > 0)
     return volume.geometry.world_mm((z, y, x))
-
-
-def _sitk_affine(matrix: NDArray[np.float64]) -> Any:  # noqa: ANN401 - SimpleITK is untyped
-    return sitk.AffineTransform(matrix[:3, :3].ravel().tolist(), matrix[:3, 3].tolist())
 
 
 def _sitk_mask(mask: NDArray[np.bool_], geometry: Geometry) -> Any:  # noqa: ANN401 - SimpleITK is untyped

@@ -27,7 +27,7 @@ _PENALTY_PER_MM2 = 5e-4  # of correlation: where uptake tells little, anatomy de
 _MOST_SHIFT_MM = 10.0
 _LEAST_CORRELATION = 0.5
 _MOST_LESION_PART = 0.3
-_SPILL_MM = 5.0  # how far outside of it the scanner's blur makes it look like tumor
+_SPILL_MM = 6.0  # how far outside of it the scanner's blur makes it look like tumor
 _HALF = 0.5
 
 
@@ -60,9 +60,9 @@ class Striatum:
         """Both sides ``(z, y, x)``."""
         return self.left.mask | self.right.mask
 
-    def opposite(self, side: Side) -> SideOfStriatum:
-        """The side across from ``side``."""
-        return self.left if side == "right" else self.right
+    def side(self, side: Side) -> SideOfStriatum:
+        """One of both."""
+        return self.left if side == "left" else self.right
 
     @property
     def flags(self) -> tuple[str, ...]:
