@@ -15,7 +15,7 @@ from glioframe.core.presets import preset_path
 
 _KIND = "benchmarks"
 
-Status = Literal["done", "not applicable", "failed"]
+Status = Literal["done", "not applicable", "failed", "not trained"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +96,20 @@ class Cost:
     seconds: Annotated[float, Ge(0)]
     peak_memory_gb: Annotated[float, Ge(0)]
     device: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shortfall:
+    """Why a row is not done.
+
+    Attributes:
+        status: ``not applicable`` where the dataset or the plan lacks what the row needs.
+        reason: In one line.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    status: Status
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from glioframe.core.progress import Progress
-    from glioframe.pipeline.benchmark import Benchmark
+    from glioframe.pipeline.benchmark import Benchmark, BenchmarkRequest
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -45,6 +45,20 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num-resamples", type=positive_int, default=2000, metavar="N", help="bootstrap resamples")
     parser.add_argument("--overwrite", action="store_true", help="throw an earlier benchmark of this kind away")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--row", dest="rows", action="append", default=[], metavar="NAME", help="train this row only; may be repeated"
+    )
+    parser.add_argument("--no-training", action="store_true", help="write tables and report of what is trained")
+    parser.add_argument("--no-report", action="store_true", help="train only; leave tables and report to a later call")
+    parser.add_argument(
+        "--launcher", choices=("slurm",), help="queue each row as a job of its own, and the report last"
+    )
+    parser.add_argument(
+        "--launcher-preset",
+        default="slurm",
+        metavar="NAME_OR_FILE",
+        help="what a job gets: a shipped preset or the path of your own .json",
+    )
     return parser
 
 
@@ -59,6 +73,8 @@ def _body(arguments: argparse.Namespace, progress: Progress) -> int:
     from glioframe.pipeline.benchmark import BenchmarkRequest, run_benchmark
     from glioframe.training.device import resolve_device
 
+    # A job finds its device on the machine that it runs on.
+    device = arguments.device if arguments.launcher else str(resolve_device(arguments.device))
     request = BenchmarkRequest(
         dataset=arguments.dataset,
         target=arguments.target,
@@ -66,13 +82,30 @@ def _body(arguments: argparse.Namespace, progress: Progress) -> int:
         quick=arguments.quick,
         split_policy=arguments.split_policy,
         num_repetitions=arguments.repetitions,
-        device=str(resolve_device(arguments.device)),
+        device=device,
         num_parallel=arguments.jobs,
         overwrite=arguments.overwrite,
+        rows=tuple(arguments.rows),
+        train=not arguments.no_training,
+        report=not arguments.no_report,
         num_resamples=arguments.num_resamples,
     )
+    if arguments.launcher:
+        return _queue(request, arguments)
     benchmark = run_benchmark(Workspace.from_environment(), request, progress=progress)
-    return _show(benchmark)
+    return _show(benchmark) if request.report else DONE
+
+
+def _queue(request: BenchmarkRequest, arguments: argparse.Namespace) -> int:
+    from glioframe.core.workspace import Workspace
+    from glioframe.pipeline.benchmark_queue import queue_benchmark
+    from glioframe.pipeline.launcher_settings import load_launcher_settings
+
+    settings, _ = load_launcher_settings(arguments.launcher_preset)
+    for job in queue_benchmark(Workspace.from_environment(), request, settings, matrix_name=arguments.matrix):
+        print(f"{job.name:<24} job {job.job_id:<10} log {job.log}")
+    print("Queued; squeue shows how they are.")
+    return DONE
 
 
 def _show(benchmark: Benchmark) -> int:
@@ -95,3 +128,7 @@ def _auc(line: dict[str, str]) -> str:
         return "AUC undefined"
     between = f" ({float(line['auc_low']):.2f} to {float(line['auc_high']):.2f})" if line["auc_low"] else ""
     return f"AUC {float(line['auc']):.2f}{between}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

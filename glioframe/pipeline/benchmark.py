@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from glioframe.artifacts.benchmark import BenchmarkMatrix, Cost, RowOutcome
+from glioframe.artifacts.benchmark import BenchmarkMatrix, Cost, RowOutcome, Shortfall
 from glioframe.artifacts.json_file import load_json
 from glioframe.artifacts.raw_dataset import load_raw_dataset
 from glioframe.artifacts.splits import save_splits, splits_hash
-from glioframe.core.errors import PlanError, TaskError, TrainingError
+from glioframe.core.errors import SettingError, TrainingError
 from glioframe.core.seeds import derive_seed
 from glioframe.dataset.splits import make_folds, make_site_folds
 from glioframe.pipeline.benchmark_folder import BenchmarkFolder
 from glioframe.pipeline.benchmark_job import RowJob
-from glioframe.pipeline.benchmark_jobs import Shortfall, run_jobs
+from glioframe.pipeline.benchmark_jobs import run_jobs
 from glioframe.pipeline.benchmark_summary import summarize
 from glioframe.pipeline.preprocessed_folder import PreprocessedFolder
-from glioframe.pipeline.training import TrainingRequest, load_training
+from glioframe.pipeline.training import TrainingRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,9 @@ class BenchmarkRequest:
         device: ``cpu``, ``cuda``, ...
         num_parallel: Rows trained at a time.
         overwrite: Throw an earlier benchmark of this kind away.
+        rows: Names of the rows to train; empty for all of the matrix.
+        train: Train what is not trained yet.
+        report: Compare and report what is trained.
         num_resamples: Of the bootstrap.
     """
 
@@ -58,6 +62,9 @@ class BenchmarkRequest:
     device: str = "cpu"
     num_parallel: int = 1
     overwrite: bool = False
+    rows: tuple[str, ...] = ()
+    train: bool = True
+    report: bool = True
     num_resamples: int = 2000
 
     @property
@@ -106,13 +113,28 @@ class Benchmark:
                 target=self.target,
                 overrides=(*row.overrides, *(row.quick_overrides if request.quick else ())),
                 device=request.device,
-                overwrite=request.overwrite,
                 splits_path=self.folder.splits_path(repetition),
                 model_path=folder.path,
                 model_name=row.name,
             ),
             hide_channels=row.hide_channels,
         )
+
+    def jobs_left(self) -> list[RowJob]:
+        """What is asked for and not trained yet."""
+        jobs = [self.job(row, repetition) for row in self._rows for repetition in range(len(self.folds))]
+        return [job for job in jobs if not job.folder.is_done(hides_channels=job.hide_channels)]
+
+    def throw_away(self) -> None:
+        """Removes what is trained of the rows that are asked for."""
+        for row in self._rows:
+            for repetition in range(len(self.folds)):
+                shutil.rmtree(self.folder.row_folder(row, repetition).path, ignore_errors=True)
+
+    @property
+    def _rows(self) -> list[BenchmarkRow]:
+        wanted = self.request.rows
+        return [row for row in self.request.matrix.rows if not wanted or row.name in wanted]
 
 
 def run_benchmark(workspace: Workspace, request: BenchmarkRequest, *, progress: Progress) -> Benchmark:
@@ -121,30 +143,27 @@ def run_benchmark(workspace: Workspace, request: BenchmarkRequest, *, progress: 
     A row that the dataset or the plan cannot serve is listed with the reason; one that fails does not stop the others.
 
     Raises:
+        SettingError: A row is asked for that the matrix does not have.
         TrainingError: No row could be done.
         GlioframeError: The dataset, the plan or the folds are not there.
     """
-    request.matrix.check()
-    benchmark = _open(workspace, request)
-    unfit = _unfit_rows(benchmark)
-    jobs = [
-        (row, benchmark.job(row, repetition))
-        for row in request.matrix.rows
-        if row.name not in unfit
-        for repetition in range(request.num_repetitions)
-    ]
-    left = [(row, job) for row, job in jobs if request.overwrite or not _is_done(job)]
-    if len(left) < len(jobs):
-        progress.note(f"{len(jobs) - len(left)} of {len(jobs)} trainings were done before.")
-    fallen = run_jobs(
-        [job for _, job in left],
-        num_parallel=request.num_parallel,
-        num_folds=len(benchmark.folds[0]),
-        progress=progress,
-    )
-    short = {name: Shortfall("not applicable", reason) for name, reason in unfit.items()}
-    short |= {left[number][0].name: shortfall for number, shortfall in fallen.items()}
-    outcomes = [_outcome(benchmark, row, short.get(row.name)) for row in request.matrix.rows]
+    benchmark = open_benchmark(workspace, request)
+    if request.overwrite:
+        benchmark.throw_away()
+    jobs = benchmark.jobs_left() if request.train else []
+    run_jobs(jobs, num_parallel=request.num_parallel, num_folds=len(benchmark.folds[0]), progress=progress)
+    if request.report:
+        report_benchmark(benchmark, progress=progress)
+    return benchmark
+
+
+def report_benchmark(benchmark: Benchmark, *, progress: Progress) -> None:
+    """Writes tables, metrics and report of what is trained.
+
+    Raises:
+        TrainingError: Nothing is, or rows are of other folds.
+    """
+    outcomes = [_outcome(benchmark, row) for row in benchmark.request.matrix.rows]
     for outcome in outcomes:
         if outcome.status == "failed":
             progress.note(f"{outcome.row} failed: {outcome.reason}")
@@ -156,10 +175,24 @@ def run_benchmark(workspace: Workspace, request: BenchmarkRequest, *, progress: 
             fix="Mend the first, then run the same command again",
         )
     summarize(benchmark, outcomes, progress=progress)
-    return benchmark
 
 
-def _open(workspace: Workspace, request: BenchmarkRequest) -> Benchmark:
+def open_benchmark(workspace: Workspace, request: BenchmarkRequest) -> Benchmark:
+    """The benchmark with its folds drawn and written; nothing is trained.
+
+    Raises:
+        SettingError: A row is asked for that the matrix does not have.
+        GlioframeError: The dataset, the plan or the folds are not there.
+    """
+    request.matrix.check()
+    unknown = sorted(set(request.rows) - {row.name for row in request.matrix.rows})
+    if unknown:
+        raise SettingError(
+            "--row",
+            expected=f"one of {', '.join(row.name for row in request.matrix.rows)}",
+            found=", ".join(unknown),
+            fix="Choose a row of the matrix",
+        )
     name = workspace.dataset_name(request.dataset)
     dataset = load_raw_dataset(workspace.raw / name)
     target = dataset.description.target(request.target).name
@@ -195,29 +228,14 @@ def _draw_folds(
     return [planned, *further]
 
 
-def _unfit_rows(benchmark: Benchmark) -> dict[str, str]:
-    """Why a row cannot be trained on this dataset with this plan, by its name."""
-    unfit = {}
-    for row in benchmark.request.matrix.rows:
-        try:
-            load_training(benchmark.workspace, benchmark.job(row, 0).request)
-        except (TaskError, PlanError) as error:
-            unfit[row.name] = str(error)
-    return unfit
-
-
-def _is_done(job: RowJob) -> bool:
-    """Whether all that the job writes is there. Weights of another plan, folds or settings are refused later."""
-    wanted = [job.folder.predictions_path, job.folder.cost_path]
-    if job.hide_channels:
-        wanted.append(job.folder.channel_subsets_path)
-    return all(path.is_file() for path in wanted)
-
-
-def _outcome(benchmark: Benchmark, row: BenchmarkRow, shortfall: Shortfall | None) -> RowOutcome:
-    if shortfall:
-        return RowOutcome(row=row.name, status=shortfall.status, reason=shortfall.reason)
+def _outcome(benchmark: Benchmark, row: BenchmarkRow) -> RowOutcome:
     folders = [benchmark.folder.row_folder(row, repetition) for repetition in range(len(benchmark.folds))]
+    for folder in folders:
+        if folder.shortfall_path.is_file():
+            shortfall = load_json(Shortfall, folder.shortfall_path)
+            return RowOutcome(row=row.name, status=shortfall.status, reason=shortfall.reason)
+        if not folder.is_done(hides_channels=row.hide_channels):
+            return RowOutcome(row=row.name, status="not trained", reason="Run the same command again to train it.")
     costs = [load_json(Cost, folder.cost_path) for folder in folders]
     hashes = tuple(folder.model.description().splits_hash for folder in folders)
     if hashes != benchmark.splits_hashes:

@@ -105,9 +105,14 @@ class RowFolder:
         return self.path / "cost.json"
 
     @property
-    def error_path(self) -> Path:
-        """Why it failed, in one line; absent where it did not."""
-        return self.path / "error.txt"
+    def shortfall_path(self) -> Path:
+        """Why it is not done; absent where it is, or was never tried."""
+        return self.path / "shortfall.json"
+
+    def is_done(self, *, hides_channels: bool) -> bool:
+        """Whether all that a training writes is there. What another plan or other folds made is refused later."""
+        wanted = [self.predictions_path, self.cost_path]
+        return all(path.is_file() for path in (*wanted, *([self.channel_subsets_path] if hides_channels else [])))
 
     @property
     def log_path(self) -> Path:

@@ -8,12 +8,11 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from glioframe.artifacts.benchmark import Cost
+from glioframe.artifacts.benchmark import Cost, Shortfall
 from glioframe.artifacts.case import PreprocessedCase, load_preprocessed_case
 from glioframe.artifacts.json_file import load_json, save_json
 from glioframe.artifacts.prediction import save_predictions
-from glioframe.core.errors import ArtifactError, GlioframeError, TaskError
-from glioframe.core.files import write_text_atomically
+from glioframe.core.errors import ArtifactError, GlioframeError, PlanError, TaskError
 from glioframe.core.modality import Modality
 from glioframe.core.progress import SilentProgress
 from glioframe.pipeline.predictions import prediction_rows
@@ -24,6 +23,7 @@ from glioframe.training.device import peak_memory_mb, resolve_device
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from glioframe.artifacts.benchmark import Status
     from glioframe.artifacts.prediction import PredictionRow
     from glioframe.core.workspace import Workspace
     from glioframe.pipeline.benchmark_folder import RowFolder
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SUBSETS = ("MRI only", "PET only")
 _PET = frozenset(modality for modality in Modality if modality.is_pet)
 _MB_PER_GB = 1000.0
-FAILED, UNFIT, _INTERRUPTED = 1, 3, 130
+FAILED, _INTERRUPTED = 1, 130
 """Exit codes of a row's process."""
 
 
@@ -58,22 +58,23 @@ class RowJob:
 
 
 def run_job(job: RowJob) -> None:
-    """Trains what is left of the row, as the whole of a process; a user's error goes to ``error.txt``.
+    """Trains what is left of the row, as the whole of a process; a user's error goes to ``shortfall.json``.
 
     Raises:
-        SystemExit: 3 where the dataset lacks what the task needs, 1 after another error, 130 after an interruption.
+        SystemExit: 1 after such an error, 130 after an interruption.
     """
     if hasattr(os, "setsid"):
         os.setsid()  # so that Ctrl-C reaches the parent alone, which then asks every row for a checkpoint
     job.folder.path.mkdir(parents=True, exist_ok=True)
-    job.folder.error_path.unlink(missing_ok=True)
+    job.folder.shortfall_path.unlink(missing_ok=True)
     with job.folder.log_path.open("a", encoding="utf-8") as log, contextlib.redirect_stderr(log):
         try:
             with _costs_counted(job):
                 _train(job)
         except GlioframeError as error:
-            write_text_atomically(job.folder.error_path, f"{error}\n")
-            raise SystemExit(UNFIT if isinstance(error, TaskError) else FAILED) from error
+            status: Status = "not applicable" if isinstance(error, (TaskError, PlanError)) else "failed"
+            save_json(Shortfall(status=status, reason=str(error)), job.folder.shortfall_path)
+            raise SystemExit(FAILED) from error
         except KeyboardInterrupt as interruption:
             raise SystemExit(_INTERRUPTED) from interruption
 
@@ -83,10 +84,7 @@ def _train(job: RowJob) -> None:
 
     if job.num_threads:
         torch.set_num_threads(job.num_threads)
-    if job.request.overwrite:
-        job.folder.cost_path.unlink(missing_ok=True)
-    has_begun = any(job.folder.path.glob("fold_*"))
-    request = replace(job.request, resume=has_begun and not job.request.overwrite)
+    request = replace(job.request, resume=any(job.folder.path.glob("fold_*")))
     train(job.workspace, request, progress=SilentProgress())
     if job.hide_channels:
         training = load_training(job.workspace, request)

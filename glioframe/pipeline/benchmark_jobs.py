@@ -6,16 +6,17 @@ import multiprocessing
 import os
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from glioframe.pipeline.benchmark_job import UNFIT, run_job
+from glioframe.artifacts.benchmark import Shortfall
+from glioframe.artifacts.json_file import save_json
+from glioframe.pipeline.benchmark_job import run_job
 from glioframe.training.interruption import watched_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from multiprocessing.context import SpawnProcess
 
-    from glioframe.artifacts.benchmark import Status
     from glioframe.core.progress import Progress
     from glioframe.pipeline.benchmark_job import RowJob
     from glioframe.training.interruption import Interruption
@@ -24,15 +25,8 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 _STEP = "folds of all rows"
 
 
-class Shortfall(NamedTuple):
-    """Why a job is not done."""
-
-    status: Status
-    reason: str
-
-
-def run_jobs(jobs: Sequence[RowJob], *, num_parallel: int, num_folds: int, progress: Progress) -> dict[int, Shortfall]:
-    """Runs every job to its end; one that fails does not stop the others.
+def run_jobs(jobs: Sequence[RowJob], *, num_parallel: int, num_folds: int, progress: Progress) -> None:
+    """Runs every job to its end; one that fails does not stop the others, and keeps why in its folder.
 
     Args:
         jobs: Rows and repetitions that are not done yet.
@@ -40,67 +34,59 @@ def run_jobs(jobs: Sequence[RowJob], *, num_parallel: int, num_folds: int, progr
         num_folds: Of each job.
         progress: Shows the folds of all jobs as one count.
 
-    Returns:
-        Why a job is not done, by its number; nothing for those that are.
-
     Raises:
         KeyboardInterrupt: SIGINT or SIGTERM came; every job saved its last step.
     """
-    shortfalls: dict[int, Shortfall] = {}
     if not jobs:
-        return shortfalls
+        return
     num_threads = max(1, (os.cpu_count() or 1) // num_parallel)
-    waiting = [(number, replace(job, num_threads=num_threads)) for number, job in enumerate(jobs)]
+    waiting = [replace(job, num_threads=num_threads) for job in jobs]
     with watched_signals() as interruption:
-        finished = _finished_folds(waiting, num_parallel, shortfalls, interruption)
+        finished = _finished_folds(waiting, num_parallel, interruption)
         for _ in progress.track(finished, step=_STEP, total=num_folds * len(jobs)):
             pass
         interruption.obey()
-    return shortfalls
 
 
-def _finished_folds(
-    jobs: list[tuple[int, RowJob]], num_parallel: int, shortfalls: dict[int, Shortfall], interruption: Interruption
-) -> Iterator[int]:
+def _finished_folds(jobs: Sequence[RowJob], num_parallel: int, interruption: Interruption) -> Iterator[int]:
     """Starts jobs as others end, and yields once for each fold that gets finished."""
     # A fork of a process with running threads may hang.
     context = multiprocessing.get_context("spawn")
     waiting = list(jobs)
-    running: dict[int, tuple[SpawnProcess, RowJob]] = {}
+    running: list[tuple[SpawnProcess, RowJob]] = []
     shown = 0
     try:
         while waiting or running:
             while waiting and len(running) < num_parallel and not interruption.requested:
-                number, job = waiting.pop(0)
+                job = waiting.pop(0)
                 process = context.Process(target=run_job, args=(job,), name=job.name)
                 process.start()
-                running[number] = (process, job)
+                running.append((process, job))
             time.sleep(_SECONDS_BETWEEN_LOOKS)
-            for number, (process, job) in list(running.items()):
+            for process, job in list(running):
                 if not process.is_alive():
-                    del running[number]
-                    _note_shortfall(number, process, job, shortfalls)
-            trained = sum(job.folder.num_trained_folds() for _, job in jobs)
+                    running.remove((process, job))
+                    if not interruption.requested:
+                        _note_death(process, job)
+            trained = sum(job.folder.num_trained_folds() for job in jobs)
             for _ in range(shown, trained):
                 yield 1
             shown = max(shown, trained)
             if interruption.requested:
                 return
     finally:
-        _end([process for process, _ in running.values()])
+        _end([process for process, _ in running])
 
 
-def _note_shortfall(number: int, process: SpawnProcess, job: RowJob, shortfalls: dict[int, Shortfall]) -> None:
+def _note_death(process: SpawnProcess, job: RowJob) -> None:
+    """Keeps why a process ended that could not tell itself."""
     code = process.exitcode or 0
-    if code == 0:
+    if code == 0 or job.folder.shortfall_path.is_file():
         return
+    reason = f"ended with exit code {code}; {job.folder.log_path} has its last words."
     if code < 0:
         reason = f"killed by signal {-code}, most likely for want of memory. Run fewer rows at a time (--jobs)."
-    elif job.folder.error_path.is_file():
-        reason = job.folder.error_path.read_text(encoding="utf-8").strip()
-    else:
-        reason = f"ended with exit code {code}; {job.folder.log_path} has its last words."
-    shortfalls[number] = Shortfall("not applicable" if code == UNFIT else "failed", reason)
+    save_json(Shortfall(status="failed", reason=reason), job.folder.shortfall_path)
 
 
 def _end(processes: Sequence[SpawnProcess]) -> None:
