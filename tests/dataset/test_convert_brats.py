@@ -303,7 +303,9 @@ def test_real_brats_cases_convert_and_have_no_fault(tmp_path, monkeypatch, capsy
     assert convert_main([*arguments, "--classes", "grade=low,high"]) == 0
     capsys.readouterr()
     assert check_main(["-d", "18", "-np", "2"]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == "Dataset018_BratsGrade: 8 cases, 40 files read, 0 errors, 0 warnings"
+    assert (
+        capsys.readouterr().out.splitlines()[0] == "Dataset018_BratsGrade: 8 cases, 40 files read, 0 errors, 0 warnings"
+    )
     before = nibabel.load(source / "Brats18_TCIA01_201_1" / "Brats18_TCIA01_201_1_seg.nii.gz")
     folder = tmp_path / "home" / "raw" / "Dataset018_BratsGrade"
     after = nibabel.load(folder / "labelsTr" / "Brats18_TCIA01_201_1.nii.gz")
