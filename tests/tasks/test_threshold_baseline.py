@@ -204,6 +204,10 @@ def test_the_ratio_to_the_striatum_is_what_preprocessing_measured_where_the_chan
         make_plan(),
         threshold_run(tmp_path / "run").dataset,
     )
+
+    def ratio(seen):
+        return measure_lesion(load_lesion_image(seen, plan), plan, dataset, source="fdopa")["tumor_to_striatum"]
+
     assert "tumor_to_striatum" in quantity_names(plan, source="fdopa")
     assert "tumor_to_striatum" not in quantity_names(dynamic_plan(), source="fet")
     assert np.isnan(ratio(case))
@@ -226,6 +230,4 @@ def test_the_ratio_to_the_striatum_is_what_preprocessing_measured_where_the_chan
     save_json(PetRecord(case_id="case", uptake=(uptake,)), pet_record_path(case.folder, "case"))
     assert ratio(case) == 1.5
     mri_only = replace(case, properties=replace(case.properties, channels_present=(True, False)))
-    assert np.isnan(
-        measure_lesion(load_lesion_image(mri_only, plan), plan, dataset, source="fdopa")["tumor_to_striatum"]
-    )
+    assert np.isnan(ratio(mri_only))
