@@ -99,6 +99,7 @@ OPTIONS = {
         "CONFIG",
         "FOLD",
         "--target",
+        "--pretrained",
         "--c",
         "--overwrite",
         "--set",
