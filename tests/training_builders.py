@@ -94,6 +94,8 @@ def make_case(
     )
     case = PreprocessedCase(folder=folder, properties=properties)
     save_array(image.astype(np.float32), case.image_path)
+    if lesion:
+        save_array(inside.astype(np.int8), case.label_path)
     save_json(properties, properties_path(folder, case_id))
     return case
 

@@ -12,7 +12,8 @@ from glioframe.artifacts.plan import Configuration
 from glioframe.core.errors import SettingError
 
 T = TypeVar("T")
-SECTIONS = ("plan", "network", "training", "task")
+SECTIONS = ("plan", "network", "training", "task", "launcher")
+_OF_THE_MODEL = SECTIONS[:-1]
 _PLAN_KEYS = ("patch_size_vox", "batch_size")
 """The others decide what the preprocessed cases look like: they are edited in plans.json, then preprocessed again."""
 
@@ -29,6 +30,13 @@ def apply_overrides(configuration: Configuration, settings: T, overrides: Sequen
     """
     for override in overrides:
         section, key, value = _split(override)
+        if section not in _OF_THE_MODEL:
+            raise SettingError(
+                f"--set {override}",
+                expected=f"a section of {', '.join(_OF_THE_MODEL)}",
+                found=f"{section}, which is for --launcher",
+                fix="Pass --launcher too, or leave it out",
+            )
         if section == "task":
             settings = _replaced(settings, key, value, where=override)
         elif section == "plan":
@@ -39,6 +47,22 @@ def apply_overrides(configuration: Configuration, settings: T, overrides: Sequen
             configuration = _replaced(configuration, section, json.loads(to_json(part)), where=override)
     configuration.check()
     return configuration, settings
+
+
+def override_section(settings: T, overrides: Sequence[str], *, section: str) -> tuple[T, tuple[str, ...]]:
+    """Applies those of the overrides that are of ``section``, and hands back the others.
+
+    Raises:
+        SettingError: Unknown section or key, or a value out of range.
+    """
+    others = []
+    for override in overrides:
+        found, key, value = _split(override)
+        if found == section:
+            settings = _replaced(settings, key, value, where=override)
+        else:
+            others.append(override)
+    return settings, tuple(others)
 
 
 def _split(override: str) -> tuple[str, str, Any]:

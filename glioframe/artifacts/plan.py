@@ -150,6 +150,7 @@ class Configuration:
         network: What is trained.
         training: How.
         predicted_peak_memory_gb: Peak of one training step, traced; 0 where it was not traced.
+        predicted_inference_memory_gb: Peak of predicting one case by one fold's network; 0 where it was not traced.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -161,6 +162,7 @@ class Configuration:
     network: NetworkPlan
     training: TrainingPlan
     predicted_peak_memory_gb: NonNegative = 0.0
+    predicted_inference_memory_gb: NonNegative = 0.0
 
     def check(self) -> None:
         """Refuses an illegal combination, which a hand-edited file or an override can hold.
@@ -186,7 +188,8 @@ class Plan:
         num_folds: Of the cross-validation.
         gpu_memory_gb: The budget planned for.
         configurations: By name.
-        reasons: Why each value was chosen, in words, by the name of the value.
+        reasons: Why each value was chosen, in words, by the name of the value; behind the name of its configuration
+            where it is of one, as in ``3d_cnn.network.dropout``.
         provenance: Where the file comes from.
     """
 

@@ -10,6 +10,8 @@ import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from glioframe.core.geometry import Spacing
@@ -31,26 +33,55 @@ def transform(
     moved_B = (rotation_rad_B3 != 0).any(1) | (log_scale_B != 0) | (translation_mm_B3 != 0).any(1)
     if not bool(moved_B.any()):
         return image_BCZYX
-    # The grid tells where each output voxel's value comes from: the inverse of the change.
-    inverse_B33 = _rotation_xyz(rotation_rad_B3[moved_B]).transpose(1, 2) / log_scale_B[moved_B].exp()[:, None, None]
-    shift_B3 = translation_mm_B3[moved_B].flip(1)
-    half_mm_3 = torch.tensor([n * s / 2 for n, s in zip(image_BCZYX.shape[2:], spacing_mm, strict=True)]).flip(0)
-    matrix_B33 = inverse_B33 * half_mm_3[None, None, :] / half_mm_3[None, :, None]
-    offset_B31 = -(inverse_B33 @ shift_B3[:, :, None]) / half_mm_3[None, :, None]
-    theta_B34 = torch.cat([matrix_B33, offset_B31], dim=2).to(image_BCZYX.device, image_BCZYX.dtype)
-
-    index = moved_B.nonzero().squeeze(1).to(image_BCZYX.device)
-    chosen = image_BCZYX[index]
-    grid = functional.affine_grid(theta_B34, list(chosen.shape), align_corners=False)
+    # The matrix tells where each output voxel's value comes from: the inverse of the change.
+    inverse_B33 = _rotation_zyx(rotation_rad_B3).transpose(1, 2) / log_scale_B.exp()[:, None, None]
+    spacing_mm_3 = torch.tensor(spacing_mm)
+    sampling_B33 = inverse_B33 * spacing_mm_3[None, None, :] / spacing_mm_3[None, :, None]
+    shift_vox_B3 = -(sampling_B33 @ (translation_mm_B3 / spacing_mm_3)[:, :, None]).squeeze(2)
     result = image_BCZYX.clone()
-    result[index] = functional.grid_sample(chosen, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    for sample in moved_B.nonzero().squeeze(1).tolist():
+        result[sample] = sampled(
+            image_BCZYX[sample], sampling_B33[sample], image_BCZYX.shape[2:], shift_vox_3=shift_vox_B3[sample]
+        )
     return result
 
 
-def _rotation_xyz(angles_rad_B3: Tensor) -> Tensor:
-    """Rotation matrices (b, 3, 3) on vectors (x, y, z), from angles about z, y, x, applied in that order."""
+def sampled(
+    source_CZYX: Tensor, sampling_33: Tensor, size_vox: Sequence[int], *, shift_vox_3: Tensor | None = None
+) -> Tensor:
+    """Values of an image at the points ``sampling_33 @ offset + shift_vox_3``, linearly interpolated; zero outside.
+
+    Args:
+        source_CZYX: The image.
+        sampling_33: Acts on the offsets (z, y, x) of the result's voxels from its center, in voxels; the points are
+            offsets from the image's center.
+        size_vox: Of the result (z, y, x).
+        shift_vox_3: Of the points; None for none.
+    """
+    device, dtype = source_CZYX.device, source_CZYX.dtype
+    z_Z11, y_Y1, x_X = (
+        (torch.arange(size, device=device, dtype=dtype) - (size - 1) / 2).view(-1, *[1] * (2 - axis))
+        for axis, size in enumerate(size_vox)
+    )
+    shift_3 = [0.0] * 3 if shift_vox_3 is None else shift_vox_3.tolist()
+    grid_3ZYX = torch.empty((3, *size_vox), device=device, dtype=dtype)
+    # grid_sample wants x first, and the image to reach from -1 to 1. Plane by plane and axis by axis, the coordinates
+    # take a tenth of affine_grid's time.
+    for plane_ZYX, axis in zip(grid_3ZYX, (2, 1, 0), strict=True):
+        scale = 2 / source_CZYX.shape[1 + axis]
+        z, y, x = (scale * weight for weight in sampling_33[axis].tolist())
+        torch.add(z * z_Z11 + y * y_Y1 + scale * shift_3[axis], x * x_X, out=plane_ZYX)
+    grid_1ZYX3 = grid_3ZYX.movedim(0, -1)[None]
+    return functional.grid_sample(
+        source_CZYX[None], grid_1ZYX3, mode="bilinear", padding_mode="zeros", align_corners=False
+    )[0]
+
+
+def _rotation_zyx(angles_rad_B3: Tensor) -> Tensor:
+    """Rotation matrices (b, 3, 3) on vectors (z, y, x), from angles about z, y, x, applied in that order."""
     z_B, y_B, x_B = angles_rad_B3.unbind(1)
-    return _about(0, x_B) @ _about(1, y_B) @ _about(2, z_B)
+    rotation_xyz_B33 = _about(0, x_B) @ _about(1, y_B) @ _about(2, z_B)
+    return rotation_xyz_B33.flip(1, 2)
 
 
 def _about(axis: int, angle_rad_B: Tensor) -> Tensor:

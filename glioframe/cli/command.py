@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DONE = 0
 USER_ERROR = 1
-_INTERRUPTED = 130
+INTERRUPTED = 130
 
 
 def new_parser(command: str, description: str) -> argparse.ArgumentParser:
@@ -61,7 +61,7 @@ def run_command(
         )
     except KeyboardInterrupt:
         sys.stderr.write(f"{parser.prog}: interrupted; what was finished is kept; {resume_hint}.\n")
-        return _INTERRUPTED
+        return INTERRUPTED
 
 
 def _fail(message: str, arguments: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from glioframe.cli.command import DONE, new_parser, positive_int, run_command
@@ -24,7 +25,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-d", "--dataset", required=True, help="id or folder name of the raw dataset")
     parser.add_argument(
-        "-c", "--configurations", nargs="+", default=["3d_cnn"], metavar="CONFIG", help="configurations to plan"
+        "-c",
+        "--configurations",
+        nargs="+",
+        default=["3d_cnn"],
+        metavar="CONFIG",
+        help="configurations to plan: 3d_cnn (a residual encoder, the default), 3d_vit (a vision transformer)",
     )
     parser.add_argument(
         "--gpu-memory",
@@ -47,6 +53,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="cases handled at a time",
     )
     parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="handle the cases on the workers of this Dask cluster, e.g. tcp://host:8786; -np is then of no matter",
+    )
+    parser.add_argument(
         "--keep-plan", action="store_true", help="preprocess with plans.json as it stands, e.g. after editing it"
     )
     parser.add_argument("--no-preprocessing", action="store_true", help="stop after planning")
@@ -60,12 +71,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _body(arguments: argparse.Namespace, progress: Progress) -> int:
     from glioframe.core.workspace import Workspace
+    from glioframe.imaging.parallel import cases_on_cluster
     from glioframe.pipeline.environment import gpu_memory_gb
     from glioframe.pipeline.plan_and_preprocess import PlanningRequest, plan_and_preprocess
     from glioframe.planning.budget import budget_for
 
     memory_gb = arguments.gpu_memory if arguments.gpu_memory is not None else gpu_memory_gb()
-    workspace = Workspace.from_environment()
+    workspace = Workspace.from_environment().absolute()
     request = PlanningRequest(
         dataset=arguments.dataset,
         configurations=arguments.configurations,
@@ -75,7 +87,8 @@ def _body(arguments: argparse.Namespace, progress: Progress) -> int:
         keep_plan=arguments.keep_plan,
         preprocess=not arguments.no_preprocessing,
     )
-    plan = plan_and_preprocess(workspace, request, progress=progress)
+    with cases_on_cluster(arguments.scheduler) if arguments.scheduler else nullcontext():
+        plan = plan_and_preprocess(workspace, request, progress=progress)
     _show(plan, arguments.configurations)
     print(f"Plan: {workspace.preprocessed / plan.dataset_name / 'plans.json'}")
     return DONE
@@ -92,7 +105,10 @@ def _show(plan: Plan, names: Sequence[str]) -> None:
         print(f"  batch            {configuration.batch_size}")
         print(f"  network          {configuration.network.in_words}")
         print(f"  epochs           {configuration.training.epochs} x {configuration.training.iterations_per_epoch}")
-        print(f"  predicted memory {configuration.predicted_peak_memory_gb:.2f} GB")
+        print(
+            f"  predicted memory {configuration.predicted_peak_memory_gb:.2f} GB in training, "
+            f"{configuration.predicted_inference_memory_gb:.2f} GB in prediction"
+        )
 
 
 def _times(values: Sequence[float]) -> str:

@@ -44,6 +44,12 @@ class Workspace:
             results=Path(variables.get("GLIOFRAME_RESULTS") or home / "results"),
         )
 
+    def absolute(self) -> Workspace:
+        """The same for processes that start in another folder."""
+        return Workspace(
+            raw=self.raw.absolute(), preprocessed=self.preprocessed.absolute(), results=self.results.absolute()
+        )
+
     def dataset_name(self, dataset: str) -> str:
         """The folder name of a dataset given by id (``1``, ``001``) or by name (``Dataset001_Demo``).
 

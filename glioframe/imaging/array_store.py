@@ -6,6 +6,7 @@ fits a core's cache, nnU-Net's rule too); 64 of them form a chunk, so that a pat
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import blosc2
@@ -27,6 +28,9 @@ _NUM_SPATIAL_AXES = 3
 # One thread: several would write the same bricks in a varying order, and equal arrays must give equal bytes.
 _COMPRESSION = {"codec": blosc2.Codec.LZ4, "clevel": 5, "filters": [blosc2.Filter.SHUFFLE], "nthreads": 1}
 _DECOMPRESSION = {"nthreads": 1}
+# Mapped files are read without a copy in between; blosc2 cannot map them on Windows. Files are only ever replaced
+# whole, so a mapped one never shrinks.
+_MAPPING = {} if os.name == "nt" else {"mmap_mode": "r"}
 
 
 def save_array(array: Array, path: Path) -> None:
@@ -69,13 +73,16 @@ def load_patch(path: Path, *, start_zyx: Sequence[int], shape_zyx: Sequence[int]
     stored = _open(path)
     spatial = stored.shape[-_NUM_SPATIAL_AXES:]
     leading = stored.shape[:-_NUM_SPATIAL_AXES]
-    patch: Array = np.full((*leading, *shape_zyx), fill, dtype=stored.dtype)
     inside = [
         (max(start, 0), min(start + size, available))
         for start, size, available in zip(start_zyx, shape_zyx, spatial, strict=True)
     ]
+    source = tuple(slice(first, last) for first, last in inside)
+    if all(last - first == size for (first, last), size in zip(inside, shape_zyx, strict=True)):
+        whole: Array = stored[(..., *source)]
+        return whole
+    patch: Array = np.full((*leading, *shape_zyx), fill, dtype=stored.dtype)
     if all(first < last for first, last in inside):
-        source = tuple(slice(first, last) for first, last in inside)
         target = tuple(
             slice(first - start, last - start) for (first, last), start in zip(inside, start_zyx, strict=True)
         )
@@ -102,7 +109,7 @@ def _open(path: Path) -> Any:  # noqa: ANN401 - blosc2 is untyped
     if not path.is_file():
         raise ImageError(path, expected="a stored array", found="no file", fix="Preprocess the case again")
     try:
-        return blosc2.open(str(path), mode="r", dparams=_DECOMPRESSION)
+        return blosc2.open(str(path), mode="r", dparams=_DECOMPRESSION, **_MAPPING)
     except (RuntimeError, ValueError, OSError) as error:
         raise ImageError(
             path, expected="a complete blosc2 array", found=str(error), fix="Delete it and preprocess the case again"

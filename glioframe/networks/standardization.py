@@ -4,8 +4,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SMALLEST_SPREAD = 0.05
 """A number that differs less between patches carries nothing; dividing by less would only enlarge its noise."""
@@ -22,6 +27,9 @@ class RunningStandardization(nn.Module):
 
     Args:
         num_features: Numbers per patch.
+
+    Attributes:
+        gather: Where several processes share a batch: gives the tensor of each for this process's own, in their order.
     """
 
     count_Q: torch.Tensor
@@ -30,6 +38,7 @@ class RunningStandardization(nn.Module):
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
+        self.gather: Callable[[torch.Tensor], list[torch.Tensor]] = _alone
         for name in ("count_Q", "mean_Q", "squares_Q"):
             self.register_buffer(name, torch.zeros(num_features))
 
@@ -47,9 +56,17 @@ class RunningStandardization(nn.Module):
         count_Q = weight_BQ.sum(0)
         mean_Q = (measured_BQ * weight_BQ).sum(0) / count_Q.clamp_min(1)
         squares_Q = ((measured_BQ - mean_Q) ** 2 * weight_BQ).sum(0)
+        for share_3Q in self.gather(torch.stack([count_Q, mean_Q, squares_Q])):
+            self._merge(*share_3Q)
+
+    def _merge(self, count_Q: torch.Tensor, mean_Q: torch.Tensor, squares_Q: torch.Tensor) -> None:
         total_Q = self.count_Q + count_Q
         share_Q = count_Q / total_Q.clamp_min(1)
         shift_Q = mean_Q - self.mean_Q
         self.squares_Q += squares_Q + shift_Q**2 * self.count_Q * share_Q
         self.mean_Q += shift_Q * share_Q
         self.count_Q.copy_(total_Q)
+
+
+def _alone(own: torch.Tensor) -> list[torch.Tensor]:
+    return [own]

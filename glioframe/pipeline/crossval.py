@@ -12,6 +12,7 @@ from glioframe.core.errors import TrainingError
 from glioframe.core.files import sha256_of_file
 from glioframe.core.provenance import Provenance
 from glioframe.evaluation.evaluate import evaluate
+from glioframe.pipeline.memory_section import memory_section
 from glioframe.pipeline.notices import notices_for
 from glioframe.pipeline.predictions import ensemble, prediction_rows
 from glioframe.reporting.report import ReportContent, write_report
@@ -53,7 +54,7 @@ def report_cross_validation(training: Training, *, progress: Progress) -> None:
         environment=model.environment(),
         preprocessed_folder=training.preprocessed.cases_folder(training.configuration),
         splits_hash=splits_hash(training.folds),
-        sections=training.task.report(runs),
+        sections=[*training.task.report(runs), *memory_section(training.configuration, runs)],
         notices=notices_for(training.dataset.description),
     )
     write_report(content, folder / "report.html")
@@ -79,9 +80,10 @@ def _external_rows(training: Training, *, progress: Progress) -> list[Prediction
 
 
 def _seen_whole(training: Training, progress: Progress) -> list[Case]:
-    """The external cases that the model can look at: a lesion-centered view needs a lesion."""
+    """The external cases that the model can look at: a lesion-centered view needs a lesion, and so do some tasks."""
     cases = training.dataset.external_cases
-    if training.plan.field_of_view.kind != "lesion_centered":
+    needs_lesion = training.task.requirements().lesion_label or training.plan.field_of_view.kind == "lesion_centered"
+    if not needs_lesion:
         return list(cases)
     folder = training.preprocessed.cases_folder(training.configuration)
     located = [c for c in cases if load_preprocessed_case(folder, c.case_id).properties.lesion_center_vox is not None]
@@ -91,12 +93,8 @@ def _seen_whole(training: Training, progress: Progress) -> list[Case]:
     return located
 
 
-def _refuse_outdated(training: Training, rows: Sequence[PredictionRow]) -> None:
-    """Folds trained at different times must have seen the same table.
-
-    Raises:
-        TrainingError: A label, subject or site changed since a fold was validated.
-    """
+def find_outdated(training: Training, rows: Sequence[PredictionRow]) -> PredictionRow | None:
+    """The first row whose label, subject or site is not that of the present table of cases."""
     by_id = {case.case_id: case for case in training.dataset.training_cases}
     for row in rows:
         case = by_id[row.case_id]
@@ -105,9 +103,21 @@ def _refuse_outdated(training: Training, rows: Sequence[PredictionRow]) -> None:
         value = case.targets[name]
         reference = None if value is None else int(value == (one_class or target.classes[-1]))
         if (row.subject_id, row.site, row.reference) != (case.subject_id, case.site, reference):
-            raise TrainingError(
-                training.model.validation_path(row.fold or 0),
-                expected=f"the subject, site and {name} of {row.case_id} as in cases.tsv",
-                found="those of an earlier table",
-                fix="Train that fold again with --overwrite",
-            )
+            return row
+    return None
+
+
+def _refuse_outdated(training: Training, rows: Sequence[PredictionRow]) -> None:
+    """Folds trained at different times must have seen the same table.
+
+    Raises:
+        TrainingError: A label, subject or site changed since a fold was validated.
+    """
+    row = find_outdated(training, rows)
+    if row is not None:
+        raise TrainingError(
+            training.model.validation_path(row.fold or 0),
+            expected=f"the subject, site and {row.target.partition('=')[0]} of {row.case_id} as in cases.tsv",
+            found="those of an earlier table",
+            fix="Train that fold again with --overwrite",
+        )

@@ -22,7 +22,7 @@ from glioframe.pipeline.check import check
 from glioframe.pipeline.preprocessed_folder import PreprocessedFolder
 from glioframe.planning.planner import plan_dataset
 from glioframe.preprocessing.dataset import preprocess_dataset
-from glioframe.training.memory import predict_peak_memory_gb
+from glioframe.training.memory import predict_planned_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +146,7 @@ def _plan(
         budget=request.budget,
         protocol=protocol,
         configurations=request.configurations,
-        estimate_peak_memory_gb=predict_peak_memory_gb,
+        estimate_memory=predict_planned_memory,
     )
     inputs = {folder.fingerprint_path.name: sha256_of_file(folder.fingerprint_path)}
     plan = replace(plan, provenance=Provenance(command=COMMAND, inputs=inputs))

@@ -22,6 +22,7 @@ from glioframe.preprocessing.case import preprocess_case
 from glioframe.reporting.report import ReportContent, write_report
 from glioframe.task_api.registry import load_task
 from glioframe.task_api.run import Run
+from glioframe.training.memory_fallback import as_trained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,10 +114,10 @@ def predict(request: PredictionRequest, *, progress: Progress) -> list[Predictio
     model = request.model
     description = model.description()
     dataset = model.dataset()
-    members = _load_ensemble(request, description, dataset, progress)
-    files = _find_cases(request.images, request.labels, dataset)
-    _check_labels(request, files, model.plan())
     known = {case.case_id: case for case in load_cases(request.cases, dataset)} if request.cases else {}
+    members = _load_ensemble(request, description, dataset, list(known.values()), progress)
+    files = _find_cases(request.images, request.labels, dataset)
+    _check_labels(request, files, model.plan(), members.task)
     plan = model.plan()
     configuration = plan.configuration(description.configuration)
     preprocessed_folder = request.output / "preprocessed"
@@ -135,7 +136,11 @@ def predict(request: PredictionRequest, *, progress: Progress) -> list[Predictio
 
 
 def _load_ensemble(
-    request: PredictionRequest, description: ModelDescription, dataset: DatasetDescription, progress: Progress
+    request: PredictionRequest,
+    description: ModelDescription,
+    dataset: DatasetDescription,
+    cases: Sequence[Case],
+    progress: Progress,
 ) -> _Ensemble:
     model = request.model
     trained = model.trained_folds()
@@ -156,19 +161,22 @@ def _load_ensemble(
     plan = model.plan()
     target = dataset.target(description.target)
     runs: list[Run[Any]] = [
-        Run(
-            folder=model.fold_folder(fold),
-            dataset=dataset,
-            plan=plan,
-            configuration=plan.configuration(description.configuration),
-            settings=parse(task.settings_type, description.settings, where=model.model_path),
-            target=target,
-            fold=fold,
-            train_cases=(),
-            val_cases=(),
-            preprocessed_folder=request.output / "preprocessed",
-            device=request.device,
-            progress=progress,
+        as_trained(
+            Run(
+                folder=model.fold_folder(fold),
+                dataset=dataset,
+                plan=plan,
+                configuration=plan.configuration(description.configuration),
+                settings=parse(task.settings_type, description.settings, where=model.model_path),
+                target=target,
+                fold=fold,
+                train_cases=(),
+                val_cases=(),
+                other_cases=[replace(case, targets={}) for case in cases],
+                preprocessed_folder=request.output / "preprocessed",
+                device=request.device,
+                progress=progress,
+            )
         )
         for fold in folds
     ]
@@ -201,9 +209,10 @@ def _find_cases(images: Path, labels: Path | None, dataset: DatasetDescription) 
     return [find_case_files(case_id, dataset, images_folder=images, labels_folder=labels) for case_id in case_ids]
 
 
-def _check_labels(request: PredictionRequest, files: Sequence[CaseFiles], plan: Plan) -> None:
+def _check_labels(request: PredictionRequest, files: Sequence[CaseFiles], plan: Plan, task: Task[Any]) -> None:
     unlabelled = [case.case_id for case in files if case.label is None]
-    if plan.field_of_view.kind == "lesion_centered" and unlabelled:
+    needs_lesion = task.requirements().lesion_label or plan.field_of_view.kind == "lesion_centered"
+    if needs_lesion and unlabelled:
         raise PredictionError(
             request.labels or request.images,
             expected="a lesion label for every case, because the model looks at the lesion's surroundings",

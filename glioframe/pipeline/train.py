@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glioframe.artifacts.case import load_preprocessed_case
 from glioframe.artifacts.dataset import save_dataset_description
 from glioframe.artifacts.json_file import load_json, save_json
 from glioframe.artifacts.plan import plan_hash
-from glioframe.artifacts.prediction import save_predictions
+from glioframe.artifacts.prediction import load_predictions, save_predictions
 from glioframe.artifacts.splits import save_splits, splits_hash
 from glioframe.core.errors import TrainingError
 from glioframe.core.files import write_text_atomically
 from glioframe.core.provenance import Provenance
-from glioframe.pipeline.crossval import report_cross_validation
+from glioframe.pipeline.crossval import find_outdated, report_cross_validation
 from glioframe.pipeline.environment import describe_environment
 from glioframe.pipeline.model_folder import ModelDescription, ModelFolder, settings_as_json
 from glioframe.pipeline.predictions import prediction_rows
 from glioframe.pipeline.training import Training, TrainingRequest, load_training
+from glioframe.training.gradient_task import GradientTask
+from glioframe.training.memory_fallback import as_trained
+from glioframe.training.ranks import Ranks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from glioframe.core.progress import Progress
     from glioframe.core.workspace import Workspace
+    from glioframe.task_api.run import Run
 
 COMMAND = "glioframe_train"
 
@@ -33,20 +37,32 @@ COMMAND = "glioframe_train"
 def train(workspace: Workspace, request: TrainingRequest, *, progress: Progress) -> ModelFolder:
     """Trains and validates the folds asked for; with every fold done, evaluates and reports.
 
+    Where several processes have joined (:func:`glioframe.training.ranks.joined_ranks`), each calls it. They train
+    together; the first does the rest.
+
     Raises:
         TaskError: The dataset does not meet the task's requirements.
         TrainingError: The model folder holds another run, or there is nothing to resume.
         GlioframeError: Any part's own.
     """
+    ranks = Ranks.current()
     training = load_training(workspace, request)
     numbers = range(len(training.folds)) if request.folds is None else request.folds
-    _check_folds(training, numbers)
-    _prepare_model_folder(training, numbers)
+    if ranks.is_first:
+        prepare_model_folder(training, numbers)
+    ranks.wait()
     for fold in progress.track(numbers, step="folds", total=len(numbers)):
-        _train_fold(training, fold, progress)
+        _train_fold(training, fold, progress, ranks)
+    if ranks.is_first and request.report:
+        report_if_complete(training, progress=progress)
+    ranks.wait()
+    return training.model
+
+
+def report_if_complete(training: Training, *, progress: Progress) -> None:
+    """Evaluates and reports, once every fold is trained and validated."""
     if training.model.trained_folds() == list(range(len(training.folds))):
         report_cross_validation(training, progress=progress)
-    return training.model
 
 
 def _check_folds(training: Training, numbers: Sequence[int]) -> None:
@@ -72,8 +88,15 @@ def _check_folds(training: Training, numbers: Sequence[int]) -> None:
             )
 
 
-def _prepare_model_folder(training: Training, numbers: Sequence[int]) -> None:
-    """Checks first, deletes and writes then: a refused request leaves everything as it was."""
+def prepare_model_folder(training: Training, numbers: Sequence[int]) -> None:
+    """Makes the folder ready for training the folds ``numbers``.
+
+    It checks first, deletes and writes then: a refused request leaves everything as it was.
+
+    Raises:
+        TrainingError: A fold does not exist or lacks a class; the folder holds another run, or none to resume.
+    """
+    _check_folds(training, numbers)
     model, request = training.model, training.request
     present = {int(path.name[5:]) for path in model.path.glob("fold_*") if path.name[5:].isdigit()}
     replaced = (present if request.folds is None else present & set(numbers)) if request.overwrite else set()
@@ -136,15 +159,30 @@ def _refuse_other_run(found: ModelDescription, wanted: ModelDescription, model: 
         )
 
 
-def _train_fold(training: Training, fold: int, progress: Progress) -> None:
+def _train_fold(training: Training, fold: int, progress: Progress, ranks: Ranks) -> None:
     run = training.run(fold, progress=progress)
+    ranks.wait()  # whether to resume is seen in the folder that the first makes now
+    if ranks.is_first:
+        run.folder.mkdir(parents=True, exist_ok=True)
+    if ranks.is_first or isinstance(training.task, GradientTask):
+        training.task.fit(run)
+    if ranks.is_first and not (run.resume and _is_validated(training, fold)):
+        _validate(training, run)
+    ranks.wait()
+
+
+def _is_validated(training: Training, fold: int) -> bool:
+    """Whether predictions are there that agree with the present table of cases."""
     path = training.model.validation_path(fold)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    training.task.fit(run)
+    return path.is_file() and find_outdated(training, load_predictions(path)) is None
+
+
+def _validate(training: Training, run: Run[Any]) -> None:
+    run = as_trained(run)
     operating_point = training.task.operating_point(run)
     rows = []
     by_id = {case.case_id: case for case in training.dataset.training_cases}
-    for case in progress.track(run.val_cases, step=f"validate fold {fold}", total=len(run.val_cases)):
+    for case in run.progress.track(run.val_cases, step=f"validate fold {run.fold}", total=len(run.val_cases)):
         prediction = training.task.predict(run, load_preprocessed_case(run.preprocessed_folder, case.case_id))
         if training.target is not None:
             rows += prediction_rows(
@@ -152,7 +190,7 @@ def _train_fold(training: Training, fold: int, progress: Progress) -> None:
                 prediction,
                 training.target,
                 model=training.model_name,
-                fold=fold,
+                fold=run.fold,
                 operating_point=operating_point,
             )
-    save_predictions(rows, path)
+    save_predictions(rows, training.model.validation_path(run.fold))

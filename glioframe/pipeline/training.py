@@ -17,6 +17,7 @@ from glioframe.pipeline.pretrained import PretrainedEncoders, find_pretrained
 from glioframe.pipeline.wording import some
 from glioframe.task_api.registry import load_task
 from glioframe.task_api.run import Run
+from glioframe.training.memory_fallback import as_trained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,7 @@ class TrainingRequest:
         resume: Go on where an interrupted run stopped.
         overwrite: Throw an earlier run away.
         pretrained: Model folder, fold folder or file of weights that the encoder starts from; None to start at random.
+        report: Evaluate and report once every fold is trained.
     """
 
     dataset: str
@@ -59,6 +61,7 @@ class TrainingRequest:
     resume: bool = False
     overwrite: bool = False
     pretrained: Path | None = None
+    report: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +86,10 @@ class Training:
         return f"{self.request.task}/{self.configuration.name}"
 
     def run(self, fold: int, *, progress: Progress) -> Run[Any]:
-        """What the task gets for one fold."""
+        """What the task gets for one fold; of one that ran out of memory, with what it ended on."""
         by_id = {case.case_id: case for case in self.dataset.training_cases}
         split = self.folds[fold]
-        return Run(
+        planned: Run[Any] = Run(
             folder=self.model.fold_folder(fold),
             dataset=self.dataset.description,
             plan=self.plan,
@@ -96,12 +99,14 @@ class Training:
             fold=fold,
             train_cases=self.training_cases(fold),
             val_cases=[replace(by_id[case_id], targets={}) for case_id in split.val],
+            other_cases=[replace(case, targets={}) for case in self.dataset.external_cases],
             preprocessed_folder=self.preprocessed.cases_folder(self.configuration),
             device=self.request.device,
             resume=self.request.resume and self.model.fold_folder(fold).is_dir(),
             pretrained=self.pretrained.by_fold.get(fold),
             progress=progress,
         )
+        return as_trained(planned)
 
     def training_cases(self, fold: int) -> list[Case]:
         """The cases that a fold learns from: those whose target is known, if there is one."""

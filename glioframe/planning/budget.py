@@ -12,6 +12,8 @@ from glioframe.artifacts.network_plan import Count, Fraction, Positive  # noqa: 
 from glioframe.core.errors import SettingError
 from glioframe.core.presets import preset_names, preset_path
 
+TransformerSize = Literal["XS", "S", "B", "M"]
+"""Of the sizes in :mod:`glioframe.artifacts.network_sizes`."""
 _KIND = "budgets"
 _CPU = "cpu"
 
@@ -25,12 +27,14 @@ class Budget:
         device: What trains.
         gpu_memory_gb: Memory of that device; of a CPU, the share of the main memory that training may take.
         usable_fraction: Share of it that a traced step may fill. The rest is for what a trace does not see: the
-            GPU's context, the workspaces of convolutions, fragmentation.
+            GPU's context and fragmentation.
         max_patch_vox: Most voxels of a patch: a bound on time rather than on memory.
         max_batch_size: Most patches of a step.
         base_features: Feature maps of the first stage.
         max_features: Feature maps at most.
         blocks_per_stage: Residual blocks of each stage; its length is the largest number of stages.
+        max_transformer: Largest size of a vision transformer.
+        max_tokens: Most tokens of a patch, over all channels: attention takes time by their square.
         learning_rate: Peak; deeper networks take a smaller one.
         exposures_per_case: How often training shows each case, in another augmented view each time.
         min_iterations: Optimizer steps at least, however small the cohort.
@@ -47,6 +51,8 @@ class Budget:
     base_features: Count
     max_features: Count
     blocks_per_stage: Annotated[tuple[Count, ...], MinLen(1)]
+    max_transformer: TransformerSize
+    max_tokens: Count
     learning_rate: Positive
     exposures_per_case: Count
     min_iterations: Count

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from glioframe.artifacts.network_plan import ResidualEncoderPlan
 from glioframe.planning.cohort import training_fold_size
-from glioframe.planning.reasons import Chosen, times
+from glioframe.planning.reasons import times
 from glioframe.planning.spacing import coarser, native_spacing
-from glioframe.planning.topology import Topology, choose_topology
+from glioframe.planning.topology import choose_topology
 from glioframe.planning.training import choose_batch_size
 
 if TYPE_CHECKING:
@@ -17,10 +16,7 @@ if TYPE_CHECKING:
     from glioframe.artifacts.plan import FieldOfView
     from glioframe.core.geometry import Spacing
     from glioframe.planning.budget import Budget
-
-MIN_BASE_FEATURES = 16
-_SMALL_COHORT = 100
-_DROPOUT = (0.1, 0.2)
+    from glioframe.planning.network_family import Layout, NetworkFamily
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,97 +24,69 @@ class Draft:
     """The choices that memory depends on.
 
     Attributes:
+        family: Of the network.
         field_of_view: Stays; a coarser spacing makes the patch smaller.
         spacing_mm: (z, y, x).
-        base_features: Feature maps of the first stage.
+        width: One of the family's.
         batch_size: Patches per step.
+        checkpointing: Whether activations are computed again in the backward pass.
         budget: To stay within.
-        num_subjects: Of the training cases.
     """
 
+    family: NetworkFamily
     field_of_view: FieldOfView
     spacing_mm: Spacing
-    base_features: int
+    width: int
     batch_size: int
+    checkpointing: bool = False
     budget: Budget
-    num_subjects: int
 
     @property
-    def topology(self) -> Topology:
-        """Patch, strides and kernels."""
-        return choose_topology(
-            self.field_of_view.extent_mm, self.spacing_mm, max_stages=len(self.budget.blocks_per_stage)
-        )
-
-    @property
-    def network(self) -> ResidualEncoderPlan:
-        """The residual encoder: feature maps double from stage to stage."""
-        topology = self.topology
-        num_stages = len(topology.strides)
-        return ResidualEncoderPlan(
-            features_per_stage=tuple(
-                min(self.base_features * 2**stage, self.budget.max_features) for stage in range(num_stages)
-            ),
-            blocks_per_stage=self.budget.blocks_per_stage[:num_stages],
-            kernel_sizes=topology.kernel_sizes,
-            strides=topology.strides,
-            dropout=_DROPOUT[self.num_subjects < _SMALL_COHORT],
-        )
+    def layout(self) -> Layout:
+        """Patch and network."""
+        return self.family.layout(self.field_of_view.extent_mm, self.spacing_mm, self.width)
 
 
 def first_draft(
-    fingerprint: Fingerprint, budget: Budget, *, field_of_view: FieldOfView, num_folds: int
+    fingerprint: Fingerprint, budget: Budget, family: NetworkFamily, *, field_of_view: FieldOfView, num_folds: int
 ) -> tuple[Draft, dict[str, str]]:
     """What suits the cohort within the budget's bounds, before memory is looked at; with the reasons."""
     spacing = native_spacing(fingerprint.spacings, fingerprint.shapes_after_crop)
-    features = _choose_base_features(fingerprint.num_subjects, budget)
     batch_size = choose_batch_size(training_fold_size(fingerprint.num_subjects, num_folds), budget)
-    draft, coarsening = _within_voxel_limit(
-        Draft(
-            field_of_view=field_of_view,
-            spacing_mm=spacing.value,
-            base_features=features.value,
-            batch_size=batch_size.value,
-            budget=budget,
-            num_subjects=fingerprint.num_subjects,
-        )
+    spacing_mm, coarsening = _within_voxel_limit(spacing.value, field_of_view, budget)
+    draft = Draft(
+        family=family,
+        field_of_view=field_of_view,
+        spacing_mm=spacing_mm,
+        width=family.widths[0],
+        batch_size=batch_size.value,
+        budget=budget,
     )
-    return draft, {
-        "spacing_mm": spacing.reason + coarsening,
-        "batch_size": batch_size.reason,
-        "network.features_per_stage": features.reason,
-        "network.blocks_per_stage": f"Of budget {budget.name}: "
-        + ("those of nnU-Net's residual encoder." if budget.device == "gpu" else "one per stage, for a CPU's speed."),
-        "network.dropout": f"{draft.network.dropout:g} before the classification layer for {fingerprint.num_subjects} "
-        f"subjects ({_DROPOUT[True]:g} below {_SMALL_COHORT}, {_DROPOUT[False]:g} from there on).",
-    }
+    return draft, {"spacing_mm": spacing.reason + coarsening, "batch_size": batch_size.reason}
 
 
-def _choose_base_features(num_subjects: int, budget: Budget) -> Chosen[int]:
-    """The budget's own number, or 16 for a small cohort."""
-    if num_subjects < _SMALL_COHORT and budget.base_features > MIN_BASE_FEATURES:
-        return Chosen(
-            MIN_BASE_FEATURES,
-            f"{MIN_BASE_FEATURES} feature maps in the first stage instead of the {budget.base_features} of budget "
-            f"{budget.name}, because {num_subjects} subjects (fewer than {_SMALL_COHORT}) overfit wide networks.",
-        )
-    return Chosen(
-        budget.base_features,
-        f"{budget.base_features} feature maps in the first stage, as budget {budget.name} says for {num_subjects} "
-        "subjects.",
+def _within_voxel_limit(spacing_mm: Spacing, field_of_view: FieldOfView, budget: Budget) -> tuple[Spacing, str]:
+    """Coarsens the spacing until a patch has no more voxels than the budget allows; with the reason, if it did.
+
+    The patch is a residual encoder's for every family, so that configurations share their preprocessed cases.
+    """
+
+    def patch_at(spacing: Spacing) -> tuple[int, tuple[int, int, int]]:
+        topology = choose_topology(field_of_view.extent_mm, spacing, max_stages=len(budget.blocks_per_stage))
+        return topology.num_voxels, topology.patch_size_vox
+
+    allowed_mm = spacing_mm
+    while patch_at(allowed_mm)[0] > budget.max_patch_vox:
+        allowed_mm = coarser(allowed_mm)
+    if allowed_mm == spacing_mm:
+        return spacing_mm, ""
+    return allowed_mm, (
+        f" At {times(spacing_mm)} mm the field of view would need a patch of {times(patch_at(spacing_mm)[1])} voxels; "
+        f"budget {budget.name} allows {budget.max_patch_vox}, so the spacing is coarsened to {times(allowed_mm)} mm."
     )
 
 
-def _within_voxel_limit(draft: Draft) -> tuple[Draft, str]:
-    """Coarsens the spacing until the patch has no more voxels than the budget allows; with the reason, if it did."""
-    limit = draft.budget.max_patch_vox
-    before = draft
-    while draft.topology.num_voxels > limit:
-        draft = replace(draft, spacing_mm=coarser(draft.spacing_mm))
-    if draft is before:
-        return draft, ""
-    return draft, (
-        f" At {times(before.spacing_mm)} mm the field of view would need a patch of "
-        f"{times(before.topology.patch_size_vox)} voxels; budget {draft.budget.name} allows {limit}, so the spacing "
-        f"is coarsened to {times(draft.spacing_mm)} mm."
-    )
+def narrower(draft: Draft) -> Draft | None:
+    """The next smaller width of the family; None below the smallest."""
+    widths = [width for width in draft.family.widths if width < draft.width]
+    return replace(draft, width=max(widths)) if widths else None

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from glioframe.artifacts.plan import Configuration, Plan, preprocessing_hash
 from glioframe.core.errors import PlanError
 from glioframe.planning.cohort import choose_num_folds
-from glioframe.planning.draft import Draft, first_draft
+from glioframe.planning.draft import first_draft
 from glioframe.planning.dynamic_pet import choose_alignment, dynamic_channel, plan_dynamic_pet
 from glioframe.planning.field_of_view import choose_field_of_view
-from glioframe.planning.memory_ladder import fit_to_memory
+from glioframe.planning.memory_search import fill_memory
 from glioframe.planning.normalization import plan_channel
 from glioframe.planning.reasons import times
-from glioframe.planning.topology import MIN_LAST_VOX
+from glioframe.planning.residual_encoder import ResidualEncoderFamily
 from glioframe.planning.training import choose_training
+from glioframe.planning.vision_transformer import VisionTransformerFamily
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from glioframe.artifacts.dataset import DatasetDescription
     from glioframe.artifacts.fingerprint import Fingerprint
+    from glioframe.artifacts.plan import TrainingPlan
     from glioframe.artifacts.protocol import Protocol
     from glioframe.planning.budget import Budget
+    from glioframe.planning.draft import Draft
+    from glioframe.planning.memory_estimate import MemoryEstimator, PeakMemory
+    from glioframe.planning.network_family import NetworkFamily
 
-PeakMemoryEstimator = Callable[[Configuration, int, int], float]
-"""(configuration, number of channels, number of classes) -> predicted peak of a training step in GB."""
-
-CONFIGURATIONS = ("3d_cnn",)
+CONFIGURATIONS = ("3d_cnn", "3d_vit")
+DEFAULT_CONFIGURATIONS = ("3d_cnn",)
 _PLANS_NAME = "glioframePlans"
 _BINARY = 2
 
@@ -40,8 +42,8 @@ def plan_dataset(
     *,
     budget: Budget,
     protocol: Protocol | None = None,
-    configurations: Sequence[str] = CONFIGURATIONS,
-    estimate_peak_memory_gb: PeakMemoryEstimator,
+    configurations: Sequence[str] = DEFAULT_CONFIGURATIONS,
+    estimate_memory: MemoryEstimator,
 ) -> Plan:
     """Plans every configuration asked for.
 
@@ -80,64 +82,99 @@ def plan_dataset(
         },
     )
     num_classes = max((len(target.classes) for target in description.targets), default=_BINARY)
-
-    def estimate_gb(configuration: Configuration) -> float:
-        return estimate_peak_memory_gb(configuration, len(channels), num_classes)
-
     for name in configurations:
-        plan = _with_configuration(plan, name, fingerprint, budget=budget, estimate_gb=estimate_gb)
+        family = _family(name, fingerprint, budget, num_channels=len(channels))
+        plan = _with_configuration(plan, name, family, fingerprint, budget, _Estimate(estimate_memory, num_classes))
     return plan
+
+
+class _Estimate(NamedTuple):
+    """What estimates memory, and for how many classes."""
+
+    estimate_memory: MemoryEstimator
+    num_classes: int
+
+
+def _family(name: str, fingerprint: Fingerprint, budget: Budget, *, num_channels: int) -> NetworkFamily:
+    if name == "3d_cnn":
+        return ResidualEncoderFamily(budget=budget, num_subjects=fingerprint.num_subjects)
+    fewest_present = min(channel.num_present for channel in fingerprint.channels)
+    return VisionTransformerFamily(
+        budget=budget,
+        num_subjects=fingerprint.num_subjects,
+        num_channels=num_channels,
+        missing_share=1 - fewest_present / max(1, len(fingerprint.cases)),
+    )
 
 
 def _with_configuration(
     plan: Plan,
     name: str,
+    family: NetworkFamily,
     fingerprint: Fingerprint,
-    *,
     budget: Budget,
-    estimate_gb: Callable[[Configuration], float],
+    estimate: _Estimate,
 ) -> Plan:
+    def training_of(draft: Draft) -> tuple[TrainingPlan, dict[str, str]]:
+        training, reasons = choose_training(
+            fingerprint, budget, family, num_folds=plan.num_folds, batch_size=draft.batch_size
+        )
+        return replace(training, checkpointing=draft.checkpointing), reasons
+
     def configuration_of(draft: Draft) -> Configuration:
-        training, _ = choose_training(fingerprint, budget, num_folds=plan.num_folds, batch_size=draft.batch_size)
+        patch_size_vox, network = draft.layout
         configuration = Configuration(
             name=name,
             data_identifier="",
             spacing_mm=draft.spacing_mm,
-            patch_size_vox=draft.topology.patch_size_vox,
+            patch_size_vox=patch_size_vox,
             batch_size=draft.batch_size,
-            network=draft.network,
-            training=training,
+            network=network,
+            training=training_of(draft)[0],
         )
         return replace(configuration, data_identifier=_data_identifier(plan, configuration))
 
-    wanted, reasons = first_draft(fingerprint, budget, field_of_view=plan.field_of_view, num_folds=plan.num_folds)
-    draft, peak_gb, memory_reason = fit_to_memory(wanted, lambda each: estimate_gb(configuration_of(each)))
-    configuration = replace(configuration_of(draft), predicted_peak_memory_gb=round(peak_gb, 3))
+    def memory_of(draft: Draft) -> PeakMemory:
+        return estimate.estimate_memory(
+            configuration_of(draft), plan, num_classes=estimate.num_classes, device=budget.device
+        )
+
+    wanted, reasons = first_draft(
+        fingerprint, budget, family, field_of_view=plan.field_of_view, num_folds=plan.num_folds
+    )
+    fitted = fill_memory(wanted, memory_of)
+    draft = fitted.draft
+    configuration = replace(
+        configuration_of(draft),
+        predicted_peak_memory_gb=round(fitted.memory.training_gb, 3),
+        predicted_inference_memory_gb=round(fitted.memory.inference_gb, 3),
+    )
     configuration.check()
-    _, training_reasons = choose_training(fingerprint, budget, num_folds=plan.num_folds, batch_size=draft.batch_size)
+    reasons = {
+        **_with_memory({**reasons, **family.reasons(draft.layout, draft.spacing_mm)}, wanted, draft),
+        **training_of(draft)[1],
+        "training.checkpointing": _checkpointing_reason(draft),
+        "patch_size_vox": _patch_reason(draft),
+        "predicted_peak_memory_gb": fitted.reason,
+        "predicted_inference_memory_gb": "Traced as well: one fold's network on a case and its mirror image in "
+        "float32, without gradients. An ensemble keeps the weights of its other folds in memory too.",
+        "data_identifier": "Names the spacing and, in eight digits, the content of the preprocessing: plans of "
+        "equal preprocessing share the folder.",
+    }
     return replace(
         plan,
         configurations={**plan.configurations, name: configuration},
-        reasons={
-            **plan.reasons,
-            **_with_memory(reasons, wanted, draft),
-            **training_reasons,
-            "patch_size_vox": _patch_reason(draft),
-            "network.strides": _strides_reason(draft),
-            "network.kernel_sizes": "3 along an axis from the stage on at which its voxels are less than twice as long "
-            "as the finest, 1 before: thick slices are not mixed too early (nnU-Net's rule).",
-            "predicted_peak_memory_gb": memory_reason,
-            "data_identifier": "Names the spacing and, in eight digits, the content of the preprocessing: plans of "
-            "equal preprocessing share the folder.",
-        },
+        reasons={**plan.reasons, **{f"{name}.{key}": reason for key, reason in reasons.items()}},
     )
 
 
 def _with_memory(reasons: dict[str, str], wanted: Draft, draft: Draft) -> dict[str, str]:
     """The reasons, with a word on each value that had to give way to the memory."""
+    width = (wanted.width, draft.width)
     given_way = {
         "spacing_mm": (times(wanted.spacing_mm), times(draft.spacing_mm)),
-        "network.features_per_stage": (wanted.base_features, draft.base_features),
+        "network.features_per_stage": width,
+        "network.width": width,
         "batch_size": (wanted.batch_size, draft.batch_size),
     }
     return {
@@ -147,21 +184,17 @@ def _with_memory(reasons: dict[str, str], wanted: Draft, draft: Draft) -> dict[s
     }
 
 
+def _checkpointing_reason(draft: Draft) -> str:
+    if draft.checkpointing:
+        return "On, because two patches per step do not fit otherwise; it takes about a third more time."
+    return "Off: two patches per step fit without, and it would take about a third more time."
+
+
 def _patch_reason(draft: Draft) -> str:
-    extent_mm = draft.field_of_view.extent_mm
+    extent_mm, network = draft.field_of_view.extent_mm, draft.layout.network
     return (
         f"The field of view, {times(extent_mm)} mm at {times(draft.spacing_mm)} mm, in one patch, rounded up to "
-        f"multiples of the network's total stride {times(draft.network.total_stride)}: a case is judged as a whole."
-    )
-
-
-def _strides_reason(draft: Draft) -> str:
-    patch, total = draft.topology.patch_size_vox, draft.network.total_stride
-    last = [edge // step for edge, step in zip(patch, total, strict=True)]
-    return (
-        f"Each axis is halved while its edge is at least {2 * MIN_LAST_VOX} voxels and it is less than twice as coarse "
-        f"as the finest, in at most {len(draft.budget.blocks_per_stage)} stages. The last feature "
-        f"map has {times(last)} voxels."
+        f"multiples of the network's total stride {times(network.total_stride)}: a case is judged as a whole."
     )
 
 

@@ -12,13 +12,13 @@ from glioframe.planning.reasons import Chosen
 if TYPE_CHECKING:
     from glioframe.artifacts.fingerprint import Fingerprint
     from glioframe.planning.budget import Budget
+    from glioframe.planning.network_family import NetworkFamily
 
 MIN_BATCH_SIZE = 2
 _LARGEST_SHARE_OF_FOLD = 4
 """A batch is at most this part of the fold: larger ones leave too few different steps in an epoch."""
 _ITERATIONS_PER_EPOCH = (8, 250)
 _FEWEST_EPOCHS = 10
-_WARMUP_SHARE = 0.05
 _AVERAGED_SHARE = 0.05
 _EMA_DECAYS = (0.9, 0.999)
 _CHANNEL_DROPOUTS = (0.1, 0.3)
@@ -29,7 +29,7 @@ def choose_batch_size(num_training: int, budget: Budget) -> Chosen[int]:
     quarter = num_training // _LARGEST_SHARE_OF_FOLD
     size = max(MIN_BATCH_SIZE, min(budget.max_batch_size, quarter))
     if size == budget.max_batch_size:
-        why = "with more, instance-normalized networks learn no better from cohorts of this kind"
+        why = "since networks that normalize each case by itself gain little from more"
     else:
         why = "so that an epoch has several different steps"
     return Chosen(
@@ -40,7 +40,7 @@ def choose_batch_size(num_training: int, budget: Budget) -> Chosen[int]:
 
 
 def choose_training(
-    fingerprint: Fingerprint, budget: Budget, *, num_folds: int, batch_size: int
+    fingerprint: Fingerprint, budget: Budget, family: NetworkFamily, *, num_folds: int, batch_size: int
 ) -> tuple[TrainingPlan, dict[str, str]]:
     """The training plan, and the reasons of those of its values that depend on the dataset or the budget."""
     num_training = training_fold_size(fingerprint.num_subjects, num_folds)
@@ -53,7 +53,8 @@ def choose_training(
         epochs=epochs,
         iterations_per_epoch=per_epoch,
         learning_rate=budget.learning_rate,
-        warmup_epochs=math.ceil(_WARMUP_SHARE * epochs),
+        weight_decay=family.weight_decay,
+        warmup_epochs=math.ceil(family.warmup_share * epochs),
         ema_decay=ema_decay,
         inner_fraction=inner_fraction.value,
         channel_dropout=channel_dropout.value,
@@ -61,9 +62,10 @@ def choose_training(
     reasons = {
         "training": _constants(plan),
         "training.epochs": length,
-        "training.learning_rate": f"{budget.learning_rate:g} suits AdamW with the {len(budget.blocks_per_stage)}-stage "
-        f"networks of budget {budget.name}; gradients are clipped at norm {plan.gradient_clip_norm:g}, and the first "
-        f"{plan.warmup_epochs} epochs warm up.",
+        "training.learning_rate": f"{budget.learning_rate:g} suits AdamW with the networks of budget "
+        f"{budget.name}; gradients are clipped at norm {plan.gradient_clip_norm:g}, and the first "
+        f"{plan.warmup_epochs} epochs warm up ({family.warmup_share:.0%}, as suits this family of networks).",
+        "training.weight_decay": f"{plan.weight_decay:g}, as suits this family of networks.",
         "training.ema_decay": f"Averages about the last {1 / (1 - ema_decay):.0f} of {iterations} steps: the averaged "
         "weights predict, which is steadier than choosing one checkpoint by few cases.",
         "training.inner_fraction": inner_fraction.reason,
@@ -74,8 +76,8 @@ def choose_training(
 
 def _constants(plan: TrainingPlan) -> str:
     return (
-        f"The same for every dataset: optimizer {plan.optimizer}, weight_decay {plan.weight_decay:g}, schedule "
-        f"{plan.schedule}, gradient_clip_norm {plan.gradient_clip_norm:g}, amp, select {plan.select}, augmentation "
+        f"The same for every dataset: optimizer {plan.optimizer}, schedule {plan.schedule}, "
+        f"gradient_clip_norm {plan.gradient_clip_norm:g}, amp, select {plan.select}, augmentation "
         f"{plan.augmentation:g}, seed {plan.seed}; iterations_per_epoch and warmup_epochs go with the epochs."
     )
 

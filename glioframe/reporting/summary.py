@@ -89,18 +89,23 @@ def configuration_lines(configuration: Configuration, plan: Plan) -> list[Line]:
         ("Training", f"{training.epochs} epochs of {training.iterations_per_epoch} steps, seed {training.seed}"),
         ("Optimizer", f"{training.optimizer}, {rate}, weight decay {training.weight_decay:g}"),
         ("Folds", str(plan.num_folds)),
-        ("Predicted peak memory", f"{configuration.predicted_peak_memory_gb:.2g} GB of {plan.gpu_memory_gb:g} GB"),
+        ("Predicted peak memory", _predicted_memory(configuration, plan)),
     ]
 
 
 def reason_lines(plan: Plan, configuration: Configuration | None) -> list[tuple[str, str, str]]:
-    """(name, value, reason) of each planned value; the value is empty where the name is not a field."""
+    """(name, value, reason) of each planned value, without those of other configurations.
+
+    The value is empty where the name is not a field.
+    """
     known = json.loads(to_json(plan))
-    if configuration is not None:
-        own = json.loads(to_json(configuration))
-        known = {**own["network"], **own["training"], **own, **known, configuration.name: own}
     known["channels"] = {channel.name: _channel_choice(channel) for channel in plan.channels}
-    return [(name, _value_of(known, name), reason) for name, reason in plan.reasons.items()]
+    if configuration is not None:
+        known[configuration.name] = json.loads(to_json(configuration))
+    others = tuple(f"{name}." for name in plan.configurations if configuration is None or name != configuration.name)
+    return [
+        (name, _value_of(known, name), reason) for name, reason in plan.reasons.items() if not name.startswith(others)
+    ]
 
 
 def provenance_lines(origins: Iterable[tuple[str, Provenance]]) -> list[Line]:
@@ -111,6 +116,11 @@ def provenance_lines(origins: Iterable[tuple[str, Provenance]]) -> list[Line]:
         lines.append((name, f"glioframe {origin.glioframe_version}, {origin.command or 'Python API'}{seed}"))
         lines += [(f"{name}, from {source}", f"SHA-256 {digest}") for source, digest in origin.inputs.items()]
     return lines
+
+
+def _predicted_memory(configuration: Configuration, plan: Plan) -> str:
+    training_gb, inference_gb = configuration.predicted_peak_memory_gb, configuration.predicted_inference_memory_gb
+    return f"{training_gb:.2g} GB in training, {inference_gb:.2g} GB in prediction, of {plan.gpu_memory_gb:g} GB"
 
 
 def _channel_line(entry: ChannelFingerprint, num_cases: int) -> ChannelLine:

@@ -31,6 +31,7 @@ class Run(Generic[SettingsT]):
         fold: Number of the fold.
         train_cases: To learn from; with a target, only those whose target is known.
         val_cases: To watch nothing but the framework's own validation with; a task must not read their targets.
+        other_cases: Further cases to predict, external or new ones, for their covariates; without targets.
         preprocessed_folder: Where the preprocessed cases are.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         resume: Whether to go on from the latest checkpoint.
@@ -48,10 +49,19 @@ class Run(Generic[SettingsT]):
     train_cases: Sequence[Case]
     val_cases: Sequence[Case]
     preprocessed_folder: Path
+    other_cases: Sequence[Case] = ()
     device: str = "cpu"
     resume: bool = False
     pretrained: PretrainedEncoder | None = None
     progress: Progress = field(default_factory=SilentProgress)
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where a task may keep what it computed from one preprocessed case alone, for other folds and runs.
+
+        Files are named by a hash of all that decides their content, and may be deleted at any time.
+        """
+        return self.preprocessed_folder / "cache"
 
     @property
     def required_target(self) -> Target:
@@ -74,3 +84,8 @@ class Run(Generic[SettingsT]):
         target = self.required_target
         known = {case.case_id: case.targets.get(target.name) for case in self.train_cases}
         return {case_id: target.class_index(value) for case_id, value in known.items() if value is not None}
+
+    def find_case(self, case_id: str) -> Case | None:
+        """The row of a case, for its site and its covariates; None for a case that came without a table."""
+        every = (*self.train_cases, *self.val_cases, *self.other_cases)
+        return next((case for case in every if case.case_id == case_id), None)

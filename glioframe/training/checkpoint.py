@@ -69,7 +69,8 @@ class _DamagedCheckpointError(Exception):
 def save_checkpoint(trainee: Trainee, state: TrainingState, folder: Path) -> None:
     """Writes the latest checkpoint and keeps the one before it."""
     tensors = _tensors(trainee)
-    content = {"checksum": _checksum(tensors), "state": asdict(state)}
+    state_json = json.dumps(asdict(state))
+    content = {"checksum": _checksum(tensors, state_json), "state": state_json}
     latest = folder / LATEST
     if latest.exists():
         latest.replace(folder / PREVIOUS)
@@ -145,18 +146,20 @@ def _read(path: Path) -> tuple[dict[str, Tensor], TrainingState]:
         with safe_open(path, framework="pt") as file:
             content = json.loads(file.metadata()[_KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        checksum, state_json = content["checksum"], content["state"]
+        if _checksum(tensors, state_json) != checksum:
+            raise _DamagedCheckpointError("its checksum differs")
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise _DamagedCheckpointError(str(error) or type(error).__name__) from error
-    if _checksum(tensors) != content["checksum"]:
-        raise _DamagedCheckpointError("its checksum differs")
-    return tensors, TrainingState(**content["state"])
+    return tensors, TrainingState(**json.loads(state_json))
 
 
-def _checksum(tensors: Mapping[str, Tensor]) -> int:
-    """CRC-32 over names and values in order of the names: finds damage, not forgery."""
-    checksum = 0
+def _checksum(tensors: Mapping[str, Tensor], state_json: str) -> int:
+    """CRC-32 over the state, and names, types, shapes and values in order of the names: finds damage, not forgery."""
+    checksum = zlib.crc32(state_json.encode())
     for name in sorted(tensors):
-        checksum = zlib.crc32(name.encode(), checksum)
+        described = f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}"
+        checksum = zlib.crc32(described.encode(), checksum)
         values = tensors[name].reshape(-1).view(torch.uint8)
         checksum = zlib.crc32(values.numpy().data, checksum)
     return checksum

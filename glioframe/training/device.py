@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MB = 1e6
+_STATUS = Path("/proc/self/status")
 
 
 def resolve_device(name: str) -> torch.device:
@@ -61,6 +63,10 @@ def peak_memory_mb(device: torch.device) -> float:
     """Highest memory use so far: of the GPU's allocator, or of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / _MB
+    if _STATUS.is_file():
+        # Not getrusage: a process that was just started inherits its parent's peak there.
+        peak_kb = next(line.split()[1] for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(peak_kb) * 1024 / _MB
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / _MB if sys.platform == "darwin" else peak * 1024 / _MB  # bytes on macOS, KiB elsewhere
 

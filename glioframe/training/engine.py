@@ -6,6 +6,8 @@ import contextlib
 import math
 import os
 import time
+from dataclasses import replace
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from glioframe.augmentation.parameters import draw_parameters
 from glioframe.core.errors import TrainingError
 from glioframe.core.files import remove_partial_files, write_bytes_atomically
 from glioframe.core.seeds import derive_seed
+from glioframe.networks.standardization import RunningStandardization
 from glioframe.networks.weights import save_weights
 from glioframe.reporting.progress_figure import draw_progress
 from glioframe.training import checkpoint, operating_point
@@ -26,13 +29,16 @@ from glioframe.training.checkpoint import Trainee, TrainingState
 from glioframe.training.device import peak_memory_mb, reproducible, resolve_device
 from glioframe.training.ema import AveragedNetwork
 from glioframe.training.fold_data import BatchRequest, FoldData
-from glioframe.training.inner_evaluation import InnerScores, inner_scores
+from glioframe.training.inner_evaluation import InnerScores, inner_scores, on_cpu
 from glioframe.training.interruption import Interruption, watched_signals
 from glioframe.training.loading import prefetched, to_device
+from glioframe.training.memory_fallback import within_memory
 from glioframe.training.optimizer import build_optimizer, set_learning_rate
 from glioframe.training.precision import choose_precision
 from glioframe.training.pretrained_record import save_record
 from glioframe.training.quantities import quantitative_channels
+from glioframe.training.ranks import Ranks
+from glioframe.training.step_report import StepReport, of_whole_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +56,9 @@ _MOST_LOADER_THREADS = 4
 def train_fold(task: GradientTask[Any], run: Run[Any], *, loader_threads: int | None = None) -> None:
     """Trains ``task`` on one fold, or goes on with it; see :meth:`GradientTask.fit`.
 
+    Where several processes have joined (:func:`glioframe.training.ranks.joined_ranks`), each calls it, trains on its
+    share of every batch, and ends with the same weights; the first of them writes.
+
     Args:
         task: What is trained.
         run: On what.
@@ -58,17 +67,31 @@ def train_fold(task: GradientTask[Any], run: Run[Any], *, loader_threads: int | 
     Raises:
         SettingError: This machine has no such device.
         TrainingError: It cannot start, resume or go on.
-        KeyboardInterrupt: SIGINT or SIGTERM came; the last step is saved.
+        PeerFailedError: Another process that takes part cannot.
+        KeyboardInterrupt: SIGINT, SIGTERM, SIGUSR1 or SIGUSR2 came; the last step is saved.
     """
     device = resolve_device(run.device)
-    with reproducible(device), watched_signals() as interruption, _told_what_to_lower(run):
-        training = _FoldTraining(task, run, device)
-        if run.resume and training.is_finished():
-            run.progress.note(f"fold {run.fold}: already trained.")
+    threads = loader_threads or min(_MOST_LOADER_THREADS, os.cpu_count() or 1)
+    watched = watched_signals(hasty=Ranks.current().size == 1)
+    with reproducible(device), watched as interruption, _told_what_to_lower(run):
+        within_memory(run, lambda each: _train_as_planned(task, each, device, interruption, threads))
+
+
+def _train_as_planned(
+    task: GradientTask[Any], run: Run[Any], device: torch.device, interruption: Interruption, loader_threads: int
+) -> None:
+    """One attempt: builds the training and runs it, from what is there to the end.
+
+    Raises:
+        torch.OutOfMemoryError: The device has no memory left; on every rank, if on one.
+    """
+    ranks = Ranks.current()
+    with ranks.short_of_memory_together():
+        training = _FoldTraining(task, run, device, ranks)
+        if training.is_finished():
             return
         training.begin()
-        training.descend(interruption, loader_threads or min(_MOST_LOADER_THREADS, os.cpu_count() or 1))
-        interruption.obey()
+        training.descend(interruption, loader_threads)
         training.finish()
 
 
@@ -90,10 +113,12 @@ def _told_what_to_lower(run: Run[Any]) -> Iterator[None]:
 class _FoldTraining:
     """One training of one fold: what it is made of, and its steps in order."""
 
-    def __init__(self, task: GradientTask[Any], run: Run[Any], device: torch.device) -> None:
+    def __init__(self, task: GradientTask[Any], run: Run[Any], device: torch.device, ranks: Ranks) -> None:
         self._task = task
         self._run = run
         self._device = device
+        self._ranks = ranks
+        self._must_stop = False
         self._plan = run.configuration.training
         self._data = FoldData(run, task.sampling(run))
         if self._plan.select == "best" and not self._data.inner_ids:
@@ -103,6 +128,7 @@ class _FoldTraining:
                 found=f"none of {len(self._data.fit_ids)} training cases",
                 fix="Raise training.inner_fraction, or set training.select to final",
             )
+        ranks.refuse_small_batch(run.configuration.batch_size, where=run.folder)
         self._precision = choose_precision(device, amp=self._plan.amp)
         self._scaler = torch.amp.GradScaler(device.type, enabled=self._precision.needs_loss_scaling)
         self._quantitative = quantitative_channels(run.plan)
@@ -115,19 +141,25 @@ class _FoldTraining:
             network=network, average=self._average.network, optimizer=build_optimizer(network, self._plan)
         )
         self._state = TrainingState(identity=self._data.identity)
+        for module in network.modules():
+            if isinstance(module, RunningStandardization):
+                module.gather = ranks.gather_tensor
         self._saved_at, self._save_seconds, self._drawn_at = -math.inf, 0.0, time.monotonic()
 
     def is_finished(self) -> bool:
-        """Whether this very training has been finished before.
+        """Whether it shall be resumed, and has been finished before.
 
         Raises:
-            TrainingError: Another one has.
+            TrainingError: Another training has been finished here.
         """
+        if not self._run.resume:
+            return False
         final, last = (self._run.folder / name for name in (checkpoint.FINAL, operating_point.FILE_NAME))
         if not (final.is_file() and last.is_file()):
             return False
         if load_json(operating_point.OperatingPoint, last).training != self._data.identity:
             raise checkpoint.other_training(final)
+        self._run.progress.note(f"fold {self._run.fold}: already trained.")
         return True
 
     def begin(self) -> None:
@@ -140,31 +172,58 @@ class _FoldTraining:
             raise TrainingError(
                 run.folder, expected="a training to go on with", found="no folder", fix="Start it without --c"
             )
-        run.folder.mkdir(parents=True, exist_ok=True)
-        remove_partial_files(run.folder)
+        if self._ranks.is_first:
+            self._tidy_folder()
+        self._ranks.wait()
         if run.resume and checkpoint.exists(run.folder):
             self._state = checkpoint.load_checkpoint(
                 self._trainee, run.folder, identity=self._data.identity, progress=run.progress
             )
             self._scaler.load_state_dict(self._state.loss_scaler)
+        steps = self._ranks.exchange(self._state.step)
+        if len(set(steps)) > 1:
+            raise TrainingError(
+                run.folder,
+                expected="every process to find the same checkpoint",
+                found=f"checkpoints of steps {', '.join(map(str, steps))}",
+                fix="Put GLIOFRAME_RESULTS on a file system that all machines share",
+            )
+        if self._ranks.is_first:
             keep_epochs(run.folder / LOG, last_epoch=self._state.step // self._plan.iterations_per_epoch)
-            return
-        for name in (operating_point.FILE_NAME, *checkpoint.FILES, LOG, FIGURE):
-            (run.folder / name).unlink(missing_ok=True)
+
+    def _tidy_folder(self) -> None:
+        folder = self._run.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_partial_files(folder)
+        if not (self._run.resume and checkpoint.exists(folder)):
+            for name in (operating_point.FILE_NAME, *checkpoint.FILES, LOG, FIGURE):
+                (folder / name).unlink(missing_ok=True)
 
     def descend(self, interruption: Interruption, loader_threads: int) -> None:
-        """Runs the epochs that are left."""
+        """Runs the epochs that are left.
+
+        Raises:
+            KeyboardInterrupt: Somebody asked this process, or another one that takes part, to stop.
+        """
         first_epoch = self._state.step // self._plan.iterations_per_epoch
         epochs = range(first_epoch, self._plan.epochs)
         requests, to_load = (self._data.requests(first_step=self._state.step) for _ in range(2))
+        shares, to_load = ((request.share(self._ranks) for request in each) for each in (requests, to_load))
         batches = prefetched(self._data.load, to_load, threads=loader_threads)
         shown = self._run.progress.track(epochs, step=f"fold {self._run.fold}: epochs", total=len(epochs))
         with contextlib.closing(batches):
             for epoch in shown:
-                self._run_epoch(epoch, zip(requests, batches, strict=False), interruption)
+                self._run_epoch(epoch, zip(shares, batches, strict=False), interruption)
+        if any(self._ranks.exchange(interruption.requested)):
+            raise KeyboardInterrupt
 
     def finish(self) -> None:
         """Writes the weights that predict, then the operating point, which marks the fold as trained."""
+        if self._ranks.is_first:
+            self._write_results()
+        self._ranks.wait()
+
+    def _write_results(self) -> None:
         folder = self._run.folder
         if self._plan.select == "best":
             write_bytes_atomically(folder / checkpoint.FINAL, (folder / checkpoint.BEST).read_bytes())
@@ -183,21 +242,24 @@ class _FoldTraining:
         self._trainee.network.train()
         self._task.begin_epoch(self._run, self._trainee.network, epoch)
         while self._state.step < (epoch + 1) * self._plan.iterations_per_epoch:
-            if interruption.requested:
+            if self._must_stop:
                 self._save_checkpoint()
                 raise KeyboardInterrupt
             asked = time.monotonic()
             request, batch = next(batches)
             waited += time.monotonic() - asked
-            self._state.epoch_steps.append(self._take_step(request, batch))
+            report = replace(self._take_step(request, batch), stop=interruption.requested)
+            reports = self._ranks.exchange(report)
+            self._must_stop = any(report.stop for report in reports)
+            self._state.epoch_steps.append(of_whole_batch(reports))
             self._state.step += 1
         self._end_epoch(epoch, began=began, waited=waited)
 
-    def _take_step(self, request: BatchRequest, batch: Batch) -> dict[str, float]:
-        """One optimizer step; returns the loss and the task's metrics."""
+    def _take_step(self, request: BatchRequest, batch: Batch) -> StepReport:
+        """One optimizer step, on this process's share of the batch."""
         network, optimizer = self._trainee.network, self._trainee.optimizer
         batch = self._augment(request, to_device(batch, self._device))
-        torch.manual_seed(derive_seed(self._data.seed, "step", request.epoch, request.step))
+        torch.manual_seed(self._seed_of_step(request))
         set_learning_rate(optimizer, self._task.learning_rate(self._run, self._state.step))
         optimizer.zero_grad(set_to_none=True)
         with self._precision.autocast():
@@ -205,20 +267,28 @@ class _FoldTraining:
         loss = float(result.loss.detach())
         self._refuse_non_finite("loss", loss, request)
         torch.autograd.backward(self._scaler.scale(result.loss))
+        weight = len(batch.case_ids) if result.weight is None else result.weight
+        self._ranks.share_gradients(network, weight=weight)
         self._scaler.unscale_(optimizer)
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), self._plan.gradient_clip_norm)
         if not self._scaler.is_enabled():  # the scaler itself skips steps that overflow float16
             self._refuse_non_finite("gradient norm", float(norm), request)
         self._scaler.step(optimizer)
         self._scaler.update()
+        self._ranks.share_buffers(network)
         self._average.update(network, num_updates=self._state.step)
-        return {"loss": loss, **result.metrics}
+        return StepReport(loss=loss, weight=weight, num_cases=len(batch.case_ids), metrics=result.metrics)
+
+    def _seed_of_step(self, request: BatchRequest) -> int:
+        """Of what the network draws, such as dropout; processes that share a batch draw different numbers."""
+        names = ("step", request.epoch, request.step)
+        return derive_seed(self._data.seed, *names, *(() if self._ranks.is_first else ("rank", self._ranks.rank)))
 
     def _augment(self, request: BatchRequest, batch: Batch) -> Batch:
         parameters = draw_parameters(
             [
-                derive_seed(self._data.seed, "augmentation", request.epoch, request.step, index)
-                for index in range(len(batch.case_ids))
+                derive_seed(self._data.seed, "augmentation", request.epoch, request.step, place)
+                for place in request.places
             ],
             batch.presence_BC,
             quantitative=self._quantitative,
@@ -231,13 +301,21 @@ class _FoldTraining:
         return Batch(image_BCZYX=image, presence_BC=presence, target_B=batch.target_B, case_ids=batch.case_ids)
 
     def _end_epoch(self, epoch: int, *, began: float, waited: float) -> None:
-        """Watches the inner cases, logs, and saves."""
+        """Watches the inner cases, and notes what came of the epoch."""
         scores = self._watch_inner_cases()
         steps, self._state.epoch_steps = self._state.epoch_steps, []
         means = {name: float(np.mean([found[name] for found in steps])) for name in steps[0]}
         if scores.loss is not None and scores.loss < (self._state.best_inner_loss or math.inf):
             self._state.best_inner_loss = scores.loss
-            save_weights(self._average.network, self._run.folder / checkpoint.BEST)
+            if self._ranks.is_first:
+                save_weights(self._average.network, self._run.folder / checkpoint.BEST)
+        if self._ranks.is_first:
+            self._log_epoch(epoch, scores, means, began=began, waited=waited)
+
+    def _log_epoch(
+        self, epoch: int, scores: InnerScores, means: dict[str, float], *, began: float, waited: float
+    ) -> None:
+        """Logs, saves, and draws now and then."""
         seconds = time.monotonic() - began
         record = EpochRecord(
             epoch=epoch + 1,
@@ -261,15 +339,20 @@ class _FoldTraining:
 
     @torch.inference_mode()
     def _watch_inner_cases(self) -> InnerScores:
-        results = []
-        for batch in self._data.inner_batches():
+        """Each process takes every so-manieth batch, and all get the scores of all."""
+        own = []
+        for batch in islice(self._data.inner_batches(), self._ranks.rank, None, self._ranks.size):
             with self._precision.autocast():
                 on_device = to_device(batch, self._device)
-                results.append(self._task.validation_step(self._run, self._average.network, on_device))
+                own.append(on_cpu(self._task.validation_step(self._run, self._average.network, on_device)))
+        rounds = zip_longest(*self._ranks.exchange(own))
+        results = [result for together in rounds for result in together if result is not None]
         references = [self._data.classes[case_id] for case_id in self._data.inner_ids if self._data.classes]
         return inner_scores(results, references)
 
     def _save_checkpoint(self) -> None:
+        if not self._ranks.is_first:
+            return
         began = time.monotonic()
         self._state.loss_scaler = self._scaler.state_dict()
         checkpoint.save_checkpoint(self._trainee, self._state, self._run.folder)

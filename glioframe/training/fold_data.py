@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from glioframe.task_api.run import Run
     from glioframe.training.batch import Batch
     from glioframe.training.gradient_task import Sampling
+    from glioframe.training.ranks import Ranks
 
 
 class BatchRequest(NamedTuple):
@@ -31,11 +32,23 @@ class BatchRequest(NamedTuple):
         epoch: Counted from 0.
         step: Within the epoch, counted from 0.
         case_ids: Its cases.
+        first: Place of its first case in the whole batch, of which it may be a share.
     """
 
     epoch: int
     step: int
     case_ids: tuple[str, ...]
+    first: int = 0
+
+    @property
+    def places(self) -> range:
+        """Of its cases in the whole batch. They name random streams, so that a case is the same in any share."""
+        return range(self.first, self.first + len(self.case_ids))
+
+    def share(self, ranks: Ranks) -> BatchRequest:
+        """This process's part of it: neighbors, as many as any other process has, give or take one."""
+        first, end = (len(self.case_ids) * number // ranks.size for number in (ranks.rank, ranks.rank + 1))
+        return self._replace(case_ids=self.case_ids[first:end], first=first)
 
 
 class FoldData:
@@ -98,7 +111,7 @@ class FoldData:
 
     def load(self, request: BatchRequest) -> Batch:
         """The batch, not yet augmented but for the jitter of the patches' centers."""
-        shifts = [self._draw_shift(request, index) for index in range(len(request.case_ids))]
+        shifts = [self._draw_shift(request, place) for place in request.places]
         return collate(self._store, request.case_ids, classes=self.classes, shifts_vox=shifts)
 
     def inner_batches(self) -> Iterator[Batch]:
@@ -106,8 +119,8 @@ class FoldData:
         for first in range(0, len(self.inner_ids), self._batch_size):
             yield collate(self._store, self.inner_ids[first : first + self._batch_size], classes=self.classes)
 
-    def _draw_shift(self, request: BatchRequest, index: int) -> Shape:
-        stream = derive_seed(self.seed, "jitter", request.epoch, request.step, index)
+    def _draw_shift(self, request: BatchRequest, place: int) -> Shape:
+        stream = derive_seed(self.seed, "jitter", request.epoch, request.step, place)
         rng = random.Random(stream)  # noqa: S311 - no secret
         z, y, x = (rng.randint(-reach, reach) for reach in self._jitter_vox)
         return (z, y, x)

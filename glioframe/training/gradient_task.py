@@ -26,12 +26,16 @@ class StepResult:
     """What a training step found.
 
     Attributes:
-        loss: A scalar to descend.
-        metrics: Further numbers worth averaging over the epoch; none are required.
+        loss: A scalar to descend: a mean over the batch.
+        metrics: Further numbers worth averaging over the epoch, each a mean over the cases; none are required, but
+            every step has the same.
+        weight: What the loss was divided by to make it a mean, where that is not the number of cases. Several
+            processes that share a batch average their losses by it.
     """
 
     loss: torch.Tensor
     metrics: Mapping[str, float] = field(default_factory=dict)
+    weight: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

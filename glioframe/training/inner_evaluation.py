@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,19 +29,27 @@ class InnerScores:
     balanced_accuracy: float | None = None
 
 
+def on_cpu(result: ValidationResult) -> ValidationResult:
+    """The same off the device."""
+    probabilities_BK = result.probabilities_BK
+    return replace(
+        result,
+        loss_B=result.loss_B.float().cpu(),
+        probabilities_BK=None if probabilities_BK is None else probabilities_BK.float().cpu(),
+    )
+
+
 def inner_scores(results: Sequence[ValidationResult], references: Sequence[int]) -> InnerScores:
     """Scores of all inner cases together.
 
     Args:
-        results: Of the batches, in order; empty without inner cases.
+        results: Of the batches, in order, on the CPU; empty without inner cases.
         references: Class index of each case, in the same order; empty for a task without a target.
     """
     if not results:
         return InnerScores()
-    loss = float(np.mean(np.concatenate([result.loss_B.float().cpu().numpy() for result in results])))
-    probabilities = [
-        result.probabilities_BK.float().cpu().numpy() for result in results if result.probabilities_BK is not None
-    ]
+    loss = float(np.mean(np.concatenate([result.loss_B.numpy() for result in results])))
+    probabilities = [result.probabilities_BK.numpy() for result in results if result.probabilities_BK is not None]
     if not (probabilities and references):
         return InnerScores(loss=loss)
     probability_BK = np.concatenate(probabilities)

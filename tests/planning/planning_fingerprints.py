@@ -1,6 +1,7 @@
 """Synthetic cohorts to plan for: what extract_fingerprint would say of them."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,8 +12,12 @@ from glioframe.artifacts.fingerprint import (
     ChannelFingerprint,
     Fingerprint,
     IntensityStatistics,
+    ScheduleFingerprint,
 )
+from glioframe.artifacts.protocol import Protocol
 from glioframe.core.modality import Modality, Tracer, Unit
+from glioframe.pet.frames import FrameSchedule
+from glioframe.pet.protocol import find_protocol
 
 T1C = Channel(name="t1c", modality=Modality.T1C)
 T1N = Channel(name="t1n", modality=Modality.T1N)
@@ -22,6 +27,7 @@ SUV = Channel(name="fdopa", modality=Modality.PET_STATIC, tracer=Tracer.FDOPA, u
 TBR = Channel(name="tbr", modality=Modality.PET_PARAMETRIC, tracer=Tracer.FET, unit=Unit.TBR)
 ADC = Channel(name="adc", modality=Modality.ADC, unit=Unit.MM2_S)
 RCBV = Channel(name="rcbv", modality=Modality.RCBV, unit=Unit.RELATIVE)
+DOPA = Channel(name="dopa", modality=Modality.PET_DYNAMIC, tracer=Tracer.FDOPA, unit=Unit.SUV_BW)
 MRI = (T1N, T1C, T2W, T2F)
 
 BRAIN_MM = (140.0, 172.0, 140.0)
@@ -113,3 +119,28 @@ COHORTS: dict[str, Callable[[], Fingerprint]] = {
     ),
 }
 """Each is a cohort of its own kind; the brain boxes are those of adults."""
+
+
+def make_dynamic_cohort() -> Fingerprint:
+    """2 mm FDOPA PET of 30 frames: one raw channel, which becomes five maps."""
+    schedule = FrameSchedule.from_pattern("30x60")
+    channel = replace(
+        make_channel_fingerprint(DOPA, num_present=120),
+        schedules=(
+            ScheduleFingerprint(frame_start_s=schedule.start_s, frame_duration_s=schedule.duration_s, num_cases=120),
+        ),
+    )
+    return replace(make_fingerprint(spacing_mm=(2.0, 2.0, 2.0), channels=(DOPA,)), channels=(channel,))
+
+
+def protocol_of(fingerprint: Fingerprint) -> Protocol | None:
+    """The protocol that the dynamic cohort was scanned by; None for the others."""
+    is_dynamic = any(each.channel == DOPA for each in fingerprint.channels)
+    return find_protocol("fdopa_nancy_30x60") if is_dynamic else None
+
+
+GOLDEN: dict[str, Callable[[], Fingerprint]] = {
+    name: COHORTS[name]
+    for name in ("mri_1mm_4_channels", "mri_1mm_8_channels", "pet_mr_2mm", "slices_6mm", "small_lesions")
+} | {"small_cohort": COHORTS["small_cohort"], "dynamic_pet": make_dynamic_cohort}
+"""Those that are planned by trace."""

@@ -25,7 +25,7 @@ def test_a_shipped_budget_loads_and_is_named_after_its_file(name):
 
 def test_no_limit_shrinks_from_a_smaller_to_a_larger_gpu():
     budgets = [load_budget(name) for name in ("cpu", "8gb", "24gb", "40gb", "80gb")]
-    for limit in ("usable_memory_gb", "max_patch_vox", "max_batch_size", "base_features", "max_features"):
+    for limit in ("usable_memory_gb", "max_patch_vox", "max_batch_size", "base_features", "max_features", "max_tokens"):
         values = [getattr(budget, limit) for budget in budgets]
         assert values == sorted(values), limit
 

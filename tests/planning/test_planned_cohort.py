@@ -6,9 +6,14 @@ from planning_fingerprints import SUV, T1C, make_fingerprint
 from glioframe.core.errors import PlanError
 from glioframe.planning.budget import load_budget
 from glioframe.planning.cohort import choose_inner_fraction, choose_num_folds, training_fold_size
+from glioframe.planning.residual_encoder import ResidualEncoderFamily
 from glioframe.planning.training import choose_batch_size, choose_training
 
 CPU, GPU = load_budget("cpu"), load_budget("24gb")
+
+
+def family(budget):
+    return ResidualEncoderFamily(budget=budget, num_subjects=120)
 
 
 def make_cohort(num_subjects: int, **class_counts: int):
@@ -69,7 +74,7 @@ def test_larger_cohorts_train_longer_within_the_bounds_of_the_budget(budget):
     for num_subjects in (8, 24, 60, 120, 400, 2000):
         fingerprint = make_fingerprint(num_subjects=num_subjects)
         batch = choose_batch_size(training_fold_size(num_subjects, 5), budget).value
-        training, _ = choose_training(fingerprint, budget, num_folds=5, batch_size=batch)
+        training, _ = choose_training(fingerprint, budget, family(budget), num_folds=5, batch_size=batch)
         lengths.append(training.epochs * training.iterations_per_epoch)
         assert training.warmup_epochs < training.epochs
         assert training.epochs >= 9
@@ -81,7 +86,7 @@ def test_averaged_weights_forget_the_start_of_training():
     for num_subjects in (8, 24, 120, 2000):
         for budget in (CPU, GPU):
             training, _ = choose_training(
-                make_fingerprint(num_subjects=num_subjects), budget, num_folds=5, batch_size=4
+                make_fingerprint(num_subjects=num_subjects), budget, family(budget), num_folds=5, batch_size=4
             )
             remembered = training.ema_decay ** (training.epochs * training.iterations_per_epoch)
             assert remembered < 1e-3
@@ -89,7 +94,7 @@ def test_averaged_weights_forget_the_start_of_training():
 
 def test_channels_are_hidden_as_often_as_they_are_missing():
     def hidden(**options):
-        training, _ = choose_training(make_fingerprint(**options), GPU, num_folds=5, batch_size=4)
+        training, _ = choose_training(make_fingerprint(**options), GPU, family(GPU), num_folds=5, batch_size=4)
         return training.channel_dropout
 
     assert hidden(channels=(T1C,)) == 0.0

@@ -126,6 +126,7 @@ def make_plan() -> Plan:
         network=network,
         training=TrainingPlan(epochs=40, iterations_per_epoch=10),
         predicted_peak_memory_gb=0.83,
+        predicted_inference_memory_gb=0.27,
     )
     normalizations = (
         Normalization(scheme="robust_z_score"),
@@ -142,10 +143,10 @@ def make_plan() -> Plan:
         configurations={"3d_cnn": configuration},
         reasons={
             "field_of_view": "The largest lesion spans 71 mm; a box of 96 mm around its center holds every lesion.",
-            "spacing_mm": "The median spacing of the training cases; finer would only invent detail.",
-            "patch_size_vox": "The field of view at that spacing, rounded up to a multiple of the total stride.",
-            "batch_size": "The largest that 24 cases and 8 GB allow.",
-            "epochs": "Scaled to 24 cases: more passes would only fit the noise.",
+            "3d_cnn.spacing_mm": "The median spacing of the training cases; finer would only invent detail.",
+            "3d_cnn.patch_size_vox": "The field of view at that spacing, rounded up to a multiple of the total stride.",
+            "3d_cnn.batch_size": "The largest that 24 cases and 8 GB allow.",
+            "3d_cnn.training.epochs": "Scaled to 24 cases: more passes would only fit the noise.",
         },
     )
 

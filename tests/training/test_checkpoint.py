@@ -1,5 +1,7 @@
 """A checkpoint holds everything, and damage is noticed."""
 
+import random
+
 import pytest
 import torch
 from torch import nn
@@ -86,6 +88,24 @@ def test_a_damaged_latest_falls_back_to_the_previous_with_a_note(tmp_path, damag
     assert same(first, loaded)
     assert len(notes.messages) == 1
     assert LATEST in notes.messages[0]
+
+
+def test_no_flipped_bit_is_ever_taken_for_a_checkpoint(tmp_path):
+    first, second = make_trainee(1), make_trainee(2)
+    for step, trainee in enumerate((first, second), start=1):
+        save_checkpoint(trainee, TrainingState(identity="this", step=step, best_inner_loss=0.5), tmp_path)
+    latest = tmp_path / LATEST
+    whole = latest.read_bytes()
+    header_length = 8 + int.from_bytes(whole[:8], "little")
+    rng = random.Random(4)
+    places = [*range(8), *rng.sample(range(8, header_length), 150), *rng.sample(range(header_length, len(whole)), 50)]
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << rng.randrange(8)
+        latest.write_bytes(damaged)
+        loaded = make_trainee(3)
+        step = load(loaded, tmp_path).step
+        assert same(loaded, {1: first, 2: second}[step]), place  # some bits of the header say nothing
 
 
 def test_with_both_damaged_there_is_nothing_to_go_on_from(tmp_path):

@@ -84,10 +84,10 @@ def test_a_signal_too_late_to_save_a_step_still_keeps_the_next_fold_from_being_t
 
 
 @pytest.mark.parametrize("when", ["last step", "final evaluation"])
-def test_a_device_out_of_memory_tells_what_to_lower(tmp_path, when):
+def test_a_device_that_runs_out_of_memory_after_a_checkpoint_tells_what_to_lower(tmp_path, when):
     def run_out() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1.00 GiB free.")
 
-    run = make_run(tmp_path, epochs=1, inner_fraction=0.25)
+    run = make_run(tmp_path, epochs=2, iterations_per_epoch=1, inner_fraction=0.25)
     with pytest.raises(TrainingError, match=r"found CUDA out of memory\. Lower plan\.batch_size, now 2.*--gpu-memory"):
         ActsOut(run_out, when=when).fit(run)

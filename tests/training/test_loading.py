@@ -1,5 +1,6 @@
 """Patches come from disk or memory, in order, whatever threads do."""
 
+import signal
 import threading
 import time
 
@@ -107,4 +108,37 @@ def test_no_thread_is_left_behind():
     results = prefetched(lambda number: number, range(100), threads=4)
     next(results)
     results.close()
+    assert threading.active_count() == before
+
+
+def test_the_loader_ends_whatever_happens_beside_torchs_threads():
+    """Many short epochs: some end early, some fail in a thread, some are interrupted; none waits for ever."""
+
+    def load(number: int) -> torch.Tensor:
+        if number % 97 == 96:
+            raise OSError("a damaged file")
+        return torch.randn(4, 16, 16, 16) @ torch.randn(16, 16)  # as heavy operations of torch's own threads
+
+    before = threading.active_count()
+    endings = {"done": 0, "failed": 0, "stopped": 0, "interrupted": 0}
+    for epoch in range(120):
+        results = prefetched(load, range(epoch, epoch + 12), threads=1 + epoch % 4, ahead=epoch % 5)
+        try:
+            for step, result in enumerate(results):
+                assert result.shape == (4, 16, 16, 16)
+                if epoch % 7 == 3 and step == 4:
+                    endings["stopped"] += 1
+                    break
+                if epoch % 11 == 5 and step == 6:
+                    signal.raise_signal(signal.SIGINT)
+            else:
+                endings["done"] += 1
+        except OSError:
+            endings["failed"] += 1
+        except KeyboardInterrupt:
+            endings["interrupted"] += 1
+        finally:
+            results.close()
+    assert sum(endings.values()) == 120
+    assert min(endings.values()) > 0
     assert threading.active_count() == before

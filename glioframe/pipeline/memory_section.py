@@ -1,0 +1,37 @@
+"""The memory that a training took, beside what was predicted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from glioframe.artifacts.training_log import load_training_log
+from glioframe.task_api.task import ReportSection
+from glioframe.training.engine import LOG
+from glioframe.training.memory_fallback import fallback_reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from glioframe.artifacts.plan import Configuration
+    from glioframe.task_api.run import Run
+
+
+def memory_section(configuration: Configuration, runs: Sequence[Run[Any]]) -> list[ReportSection]:
+    """One section; none for a task that keeps no log of epochs."""
+    peaks_mb = [
+        max(record.peak_memory_mb for record in load_training_log(run.folder / LOG))
+        for run in runs
+        if (run.folder / LOG).is_file()
+    ]
+    if not peaks_mb:
+        return []
+    text = (
+        f"Predicted for a training step: {configuration.predicted_peak_memory_gb:.2f} GB. Observed at most: "
+        f"{max(peaks_mb) / 1000:.2f} GB. On a GPU that is what its allocator handed out; on a CPU it is the whole "
+        "process, with Python, the libraries and the cases in memory."
+    )
+    fallen = [(run.fold, reasons) for run in runs if (reasons := fallback_reasons(run))]
+    if fallen:
+        folds = "; ".join(f"fold {fold}: {', '.join(reasons)}" for fold, reasons in fallen)
+        text += f" Memory ran out all the same, and training went on with less than planned: {folds}."
+    return [ReportSection(title="Memory", text=text)]
