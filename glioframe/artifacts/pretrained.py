@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from glioframe.artifacts.json_file import STRICT, load_json, save_json
+from glioframe.core.geometry import Shape
 
 FILE_NAME = "pretrained.json"
 
@@ -18,11 +19,13 @@ class PretrainedEncoder:
     Attributes:
         path: The file that holds them.
         sha256: Of the file.
+        patch_size_vox: Of the patches (z, y, x) that they were trained on; None if unknown.
         labelled_images: SHA-256 of each image that they, or what they started from in turn, learned a label of.
     """
 
     path: Path
     sha256: str
+    patch_size_vox: Shape | None = None
     labelled_images: tuple[str, ...] = ()
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from glioframe.artifacts.network_plan import NetworkPlan
+    from glioframe.artifacts.plan import Configuration
     from glioframe.pipeline.training import Training
 
 
@@ -42,6 +43,10 @@ class _EarlierRun:
 
     model: ModelFolder
     fold: int | None
+
+    def configuration(self) -> Configuration:
+        """As it was trained."""
+        return self.model.plan().configuration(self.model.description().configuration)
 
 
 def find_pretrained(training: Training, path: Path, folds: Sequence[int]) -> PretrainedEncoders:
@@ -117,7 +122,12 @@ def _encoder_of(training: Training, run: _EarlierRun, fold: int, path: Path) -> 
     if run.model.description().target:
         learned_from = set(earlier_folds[source].train)
         labelled |= {digest for digest, case_id in run.model.training_images().items() if case_id in learned_from}
-    return PretrainedEncoder(path=weights, sha256=sha256_of_file(weights), labelled_images=tuple(sorted(labelled)))
+    return PretrainedEncoder(
+        path=weights,
+        sha256=sha256_of_file(weights),
+        patch_size_vox=run.configuration().patch_size_vox,
+        labelled_images=tuple(sorted(labelled)),
+    )
 
 
 def _refuse_leak(training: Training, fold: int, encoder: PretrainedEncoder) -> None:
@@ -146,14 +156,15 @@ def _refuse_itself(training: Training, run: _EarlierRun) -> None:
 
 def _refuse_other_network(training: Training, run: _EarlierRun) -> None:
     """Equal shapes are not enough: strides have none, and channels in another order have the same."""
-    plan = run.model.plan()
-    network = plan.configuration(run.model.description().configuration).network
+    network = run.configuration().network
     if _without_dropout(network) != _without_dropout(training.configuration.network):
         expected, found = training.configuration.network.in_words, network.in_words
         if expected == found:
             found += ", otherwise built"
         raise _other(run, f"the network to be trained, a {expected}", f"a {found}")
-    wanted, channels = ([channel.source.name for channel in each.channels] for each in (training.plan, plan))
+    wanted, channels = (
+        [channel.source.name for channel in each.channels] for each in (training.plan, run.model.plan())
+    )
     if channels != wanted:
         raise _other(run, f"the channels {', '.join(wanted)}, in this order", ", ".join(channels))
 

@@ -69,3 +69,16 @@ def test_tensors_of_our_names_that_others_saved_are_not_taken_for_ours(tmp_path)
     assert not is_saved_by_glioframe(path)
     with pytest.raises(ArtifactError, match="the order of the tokens"):
         load_pretrained_encoder(encoder, path)
+
+
+def test_positions_are_interpolated_to_another_patch(tmp_path):
+    source = build_encoder(PER_CHANNEL, num_channels=2, patch_size_vox=PATCH).eval()
+    wider = (PATCH[0], PATCH[1], 2 * PATCH[2])
+    target = build_encoder(PER_CHANNEL, num_channels=2, patch_size_vox=wider).eval()
+    save_weights(source, tmp_path / "weights.safetensors")
+    load_pretrained_encoder(target, tmp_path / "weights.safetensors", patch_size_vox=PATCH)
+    image, presence = torch.rand(1, 2, *wider), torch.ones(1, 2)
+    # The source itself interpolates, when it sees a patch of another size.
+    torch.testing.assert_close(target.encode(image, presence).dense, source.encode(image, presence).dense)
+    with pytest.raises(ArtifactError, match=r"1 of another shape \(eva\.pos_embed\)"):
+        load_pretrained_encoder(target, tmp_path / "weights.safetensors")

@@ -84,7 +84,7 @@ class RecurrenceClassifier(GradientTask[Settings]):
         if run.pretrained is None:
             return None
         encoder = cast("Classifier", network).encoder
-        loaded = load_pretrained_encoder(encoder, run.pretrained.path)
+        loaded = load_pretrained_encoder(encoder, run.pretrained.path, patch_size_vox=run.pretrained.patch_size_vox)
         for name, parameter in encoder.named_parameters():
             if name in loaded.initialized:
                 parameter.requires_grad = True
