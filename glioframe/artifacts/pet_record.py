@@ -1,6 +1,6 @@
 """``CASE_pet.json``: what was measured on the way from a case's PET to its channels, for pictures and for doubts.
 
-It stands beside the preprocessed case; cases without dynamic PET and without alignment have none.
+It stands beside the preprocessed case; cases of which nothing was measured have none.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ class AlignmentRecord:
         similarity_before: Mutual information with the first channel, in nats; 0 is none.
         similarity_after: The same afterwards.
         is_applied: False where the registration did not help or went too far, and the image was left where it was.
+        nmi_before: Normalized mutual information, from 1 for unrelated to 2 for equal images; None in older files.
+        nmi_after: The same afterwards.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -36,6 +38,73 @@ class AlignmentRecord:
     similarity_before: float
     similarity_after: float
     is_applied: bool
+    nmi_before: float | None = None
+    nmi_after: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MotionRecord:
+    """How the frames of a dynamic PET were moved onto its static image; each tuple has one entry per frame.
+
+    Attributes:
+        shift_mm: How far the middle of the image moved.
+        rotation_deg: By what angle it turned.
+        nmi_before: Normalized mutual information with the static image; None for frames that show too little of the
+            head and moved as the first later one did.
+        nmi_after: The same afterwards.
+        flags: What a reader should look at, in words; empty when all is well.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    shift_mm: Series
+    rotation_deg: Series
+    nmi_before: tuple[float | None, ...]
+    nmi_after: tuple[float | None, ...]
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UptakeRecord:
+    """How high the uptake of a lesion is in one static image, or in the static window of a dynamic one.
+
+    The lesion's values leave out what is striatum, for tracers that the striatum takes up.
+
+    Attributes:
+        channel: The raw channel.
+        protocol: Whose threshold and reference region these are.
+        reference_mean: Uptake of the reference region, in the channel's unit: what ratios refer to.
+        reference_volume_ml: Of the reference region.
+        healthy_side: The hemisphere with less lesion; the reference region and the striatum below are there.
+        tbr_max_voxel: The lesion's highest voxel, over the reference.
+        tbr_peak_1_ml: Its highest mean over a sphere of 1 mL.
+        tbr_mean: Its mean.
+        threshold_tbr: From here on, tissue counts as tumor.
+        metabolic_volume_ml: Of such tissue in and around the lesion.
+        largest_component_ml: Of its largest part that hangs together.
+        is_measurable: Whether that part is large enough to be measurable disease.
+        striatum_tbr: Mean of the striatum on the healthy side; None for other tracers, or where it was not found.
+        tumor_to_striatum: The lesion's highest voxel over that mean.
+        striatum_shift_mm: How far uptake lay from where the anatomy puts that striatum.
+        flags: What a reader should look at, in words; empty when all is well.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    channel: str
+    protocol: str
+    reference_mean: float
+    reference_volume_ml: float
+    healthy_side: Literal["left", "right"]
+    tbr_max_voxel: float
+    tbr_peak_1_ml: float
+    tbr_mean: float
+    threshold_tbr: float
+    metabolic_volume_ml: float
+    largest_component_ml: float
+    is_measurable: bool
+    striatum_tbr: float | None = None
+    tumor_to_striatum: float | None = None
+    striatum_shift_mm: float | None = None
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +127,7 @@ class DynamicPetRecord:
             SUV; None without kinetic maps.
         motion_mm: How far each frame was moved, by the displacement at 50 mm from the center; empty without motion
             correction.
+        motion: More about that; None without motion correction.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -74,6 +144,7 @@ class DynamicPetRecord:
     bolus_delay_s: float | None = None
     blood_scale: float | None = None
     motion_mm: Series = ()
+    motion: MotionRecord | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +156,8 @@ class PetRecord:
         case_id: The case.
         dynamic: Of its dynamic PET; None without.
         alignments: Of the channels that were registered.
+        uptake: Of the lesion in each PET whose tracer has a protocol.
+        unmeasured: What could not be measured and why, in words.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -92,6 +165,13 @@ class PetRecord:
     case_id: str
     dynamic: DynamicPetRecord | None = None
     alignments: tuple[AlignmentRecord, ...] = ()
+    uptake: tuple[UptakeRecord, ...] = ()
+    unmeasured: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was measured, nor tried."""
+        return self.dynamic is None and not (self.alignments or self.uptake or self.unmeasured)
 
 
 def pet_record_path(folder: Path, case_id: str) -> Path:

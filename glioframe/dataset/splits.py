@@ -63,6 +63,43 @@ def make_folds(cases: Sequence[Case], targets: Sequence[Target], *, num_folds: i
     )
 
 
+def make_site_folds(cases: Sequence[Case]) -> list[Fold]:
+    """One fold per site, in alphabetical order: each site's training cases are predicted by what the others teach.
+
+    Raises:
+        DatasetError: A training case has no site, there is one site only, or a subject was seen at two.
+    """
+    training = [case for group in _training_cases_by_subject(cases).values() for case in group]
+    unknown = sorted(case.case_id for case in training if not case.site)
+    if unknown:
+        raise DatasetError(
+            "cases.tsv",
+            expected="a site for every training case, to leave one site out at a time",
+            found=f"none for {', '.join(unknown)}",
+            fix="Fill in the column site, or keep the planned folds",
+        )
+    sites = sorted({case.site for case in training})
+    if len(sites) < MIN_FOLDS:
+        raise DatasetError(
+            "cases.tsv",
+            expected=f"training cases of {MIN_FOLDS} sites or more, to leave one out",
+            found=f"{len(sites)}",
+            fix="Keep the planned folds",
+        )
+    sites_of: defaultdict[str, set[str]] = defaultdict(set)
+    for case in training:
+        sites_of[case.subject_id].add(case.site)
+    moved = sorted(subject for subject, own in sites_of.items() if len(own) > 1)
+    if moved:
+        raise DatasetError(
+            "cases.tsv",
+            expected="every subject at one site, to leave one site out at a time",
+            found=f"{', '.join(moved)} at several",
+            fix="Keep the planned folds, or give these subjects one site",
+        )
+    return _folds({case.case_id: sites.index(case.site) for case in training}, len(sites))
+
+
 def _training_cases_by_subject(cases: Sequence[Case]) -> Mapping[str, list[Case]]:
     external = {case.subject_id for case in cases if case.split == "external"}
     cases_of: defaultdict[str, list[Case]] = defaultdict(list)

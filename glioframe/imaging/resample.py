@@ -110,6 +110,21 @@ def resample_label_to(label: Volume, geometry: Geometry) -> Volume:
     return Volume(resampled.astype(label.array.dtype, copy=False), geometry)
 
 
+def sample_at(volume: Volume, geometry: Geometry, matrix: Array) -> NDArray[np.float32]:
+    """Reads a volume at the voxels of a grid after ``matrix``, linearly; 0 outside of it.
+
+    Args:
+        volume: What is read.
+        geometry: The grid.
+        matrix: (4, 4), from RAS+ mm of the grid to RAS+ mm of the volume.
+    """
+    resampler = _sitk_resampler(geometry, sitk.sitkLinear)
+    resampler.SetTransform(sitk.AffineTransform(matrix[:3, :3].ravel().tolist(), matrix[:3, 3].tolist()))
+    resampler.SetOutputPixelType(sitk.sitkFloat32)
+    array: NDArray[np.float32] = sitk.GetArrayFromImage(resampler.Execute(sitk_image(volume)))
+    return array
+
+
 @lru_cache(maxsize=24)
 def axis_matrix(size: int, new_size: int, ratio: float, *, order: int) -> NDArray[np.float32] | None:
     """The (new_size, size) matrix that resamples along one axis; None where nothing changes.
@@ -231,18 +246,21 @@ def sitk_image(volume: Volume) -> Any:  # noqa: ANN401 - SimpleITK is untyped
 
 
 def _sitk_resample(volume: Volume, geometry: Geometry, interpolator: int) -> Array:
-    image = sitk_image(volume)
+    array: Array = sitk.GetArrayFromImage(_sitk_resampler(geometry, interpolator).Execute(sitk_image(volume)))
+    return array
+
+
+def _sitk_resampler(geometry: Geometry, interpolator: int) -> Any:  # noqa: ANN401 - SimpleITK is untyped
     resampler = sitk.ResampleImageFilter()
     resampler.SetNumberOfThreads(1)
     resampler.SetInterpolator(interpolator)
     resampler.SetDefaultPixelValue(0.0)
-    reference_origin, direction = _origin_and_direction(geometry)
-    resampler.SetOutputOrigin(reference_origin)
+    origin, direction = _origin_and_direction(geometry)
+    resampler.SetOutputOrigin(origin)
     resampler.SetOutputDirection(direction)
     resampler.SetOutputSpacing(geometry.spacing_mm[::-1])
     resampler.SetSize(_shape_xyz(geometry.shape_vox))
-    array: Array = sitk.GetArrayFromImage(resampler.Execute(image))
-    return array
+    return resampler
 
 
 def _origin_and_direction(geometry: Geometry) -> tuple[list[float], list[float]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glioframe.artifacts.pet_record import load_pet_record
 from glioframe.core.errors import PredictionError
 from glioframe.imaging.array_store import load_array, load_patch
 
@@ -34,12 +35,15 @@ class LesionImage:
             by a constant is multiplied by it again; weighted MRI stays standardized.
         label: Int8 (z, y, x), as in labelsTr.
         spacing_mm: Voxel edges (z, y, x).
+        tumor_to_striatum: By raw PET channel, the highest voxel over the mean of the healthy striatum, as preprocessing
+            measured it; without those where there is none.
     """
 
     case_id: str
     channels: Mapping[str, Array]
     label: Array
     spacing_mm: Spacing
+    tumor_to_striatum: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def lesion(self) -> NDArray[np.bool_]:
@@ -67,12 +71,15 @@ def load_lesion_image(case: PreprocessedCase, plan: Plan) -> LesionImage:
     image = load_patch(
         case.image_path, start_zyx=[part.start for part in box], shape_zyx=[part.stop - part.start for part in box]
     )
-    present = zip(plan.channels, properties.channels_present, image, strict=True)
+    present = list(zip(plan.channels, properties.channels_present, image, strict=True))
     return LesionImage(
         case_id=case.case_id,
         channels={channel.name: _in_unit(channel, values) for channel, is_present, values in present if is_present},
         label=np.ascontiguousarray(label[box]),
         spacing_mm=properties.spacing_mm,
+        tumor_to_striatum=_striatum_ratios(
+            case, {channel.source.name for channel, is_present, _ in present if is_present}
+        ),
     )
 
 
@@ -85,6 +92,15 @@ def quantity_of(channel: ChannelPlan) -> str:
     if channel.recipe != "identity":
         return channel.recipe
     return str(channel.source.unit or "")
+
+
+def _striatum_ratios(case: PreprocessedCase, sources: set[str]) -> dict[str, float]:
+    record = load_pet_record(case.folder, case.case_id)
+    return {
+        uptake.channel: uptake.tumor_to_striatum
+        for uptake in (record.uptake if record else ())
+        if uptake.channel in sources and uptake.tumor_to_striatum is not None
+    }
 
 
 def _in_unit(channel: ChannelPlan, values: Array) -> Array:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glioframe.core.modality import Tracer
 from glioframe.inference.lesion import quantity_of
 from glioframe.pet.protocol import find_protocol
 from glioframe.pet.tbr import measure_tumor, metabolic_volume
@@ -26,6 +27,8 @@ UPTAKE = {"tbr": "tbr", "suv_bw": "suv"}
 MAPS = ("time_to_peak_min", "late_slope_per_h", "k2_per_min", "vt")
 """Maps of a dynamic PET that are averaged over the hottest part of the lesion."""
 
+STRIATUM_RATIO = "tumor_to_striatum"
+_STRIATUM_TRACERS = (Tracer.FDOPA,)
 _HOTTEST_ML = 1.0
 _MM3_PER_ML = 1000.0
 
@@ -36,6 +39,8 @@ def quantity_names(plan: Plan, *, source: str) -> tuple[str, ...]:
     uptakes = [word for quantity, word in UPTAKE.items() if quantity in held]
     names = [f"{word}_{measure}" for word in uptakes for measure in ("max", "mean", "peak")]
     names += ["metabolic_volume_ml"] if "tbr" in held else []
+    tracers = {channel.source.tracer for channel in plan.channels if channel.source.name == source}
+    names += [STRIATUM_RATIO] if uptakes and tracers & set(_STRIATUM_TRACERS) else []
     return (*names, *(name for quantity in MAPS if quantity in held for name in (quantity, f"{quantity}_mean")))
 
 
@@ -44,7 +49,8 @@ def measure_lesion(image: LesionImage, plan: Plan, dataset: DatasetDescription, 
 
     ``tbr_max``, ``tbr_mean`` and ``tbr_peak`` (a sphere of 1 mL), likewise ``suv_``; ``metabolic_volume_ml`` of the
     lesion from the protocol's threshold on; of each map the mean over the 1 mL of the lesion with the highest uptake
-    (``time_to_peak_min``), and over the whole lesion (``time_to_peak_min_mean``).
+    (``time_to_peak_min``), and over the whole lesion (``time_to_peak_min_mean``). For tracers of the striatum
+    ``tumor_to_striatum``.
 
     Args:
         image: The lesion.
@@ -67,6 +73,8 @@ def measure_lesion(image: LesionImage, plan: Plan, dataset: DatasetDescription, 
     if "tbr" in present and threshold is not None:
         volume = metabolic_volume(present["tbr"], lesion, spacing_mm=image.spacing_mm, threshold_tbr=threshold)
         values["metabolic_volume_ml"] = volume.volume_ml
+    if STRIATUM_RATIO in values:
+        values[STRIATUM_RATIO] = image.tumor_to_striatum.get(source, math.nan)
     hottest = _hottest(image, present)
     for quantity in (each for each in MAPS if each in present):
         values[quantity] = float(present[quantity][hottest].mean(dtype=np.float64))

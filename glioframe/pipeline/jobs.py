@@ -11,21 +11,23 @@ if TYPE_CHECKING:
 
     from glioframe.pipeline.training import TrainingRequest
 
-_COMMAND = "glioframe.cli.train"
+_TRAIN = "glioframe.cli.train"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A training command.
+    """A command.
 
     Attributes:
         name: ``fold_0``.
-        arguments: Of ``glioframe_train``, but for the device.
+        module: Of the command.
+        arguments: Of it, but for the device.
         device: ``auto``, ``cpu``, ``cuda``, ...
         processes: How many train together.
     """
 
     name: str
+    module: str = _TRAIN
     arguments: tuple[str, ...]
     device: str = "auto"
     processes: int = 1
@@ -34,9 +36,9 @@ class Job:
         """The words of the command, to be run by this Python."""
         words = (*self.arguments, "--device", self.device)
         if self.processes == 1:
-            return (sys.executable, "-m", _COMMAND, *words)
+            return (sys.executable, "-m", self.module, *words)
         torchrun = ("torch.distributed.run", "--standalone", f"--nproc-per-node={self.processes}", "-m")
-        return (sys.executable, "-m", *torchrun, _COMMAND, *words)
+        return (sys.executable, "-m", *torchrun, self.module, *words)
 
 
 def fold_job(request: TrainingRequest, fold: int, *, processes: int) -> Job:

@@ -87,14 +87,16 @@ def submit_jobs(
     settings: LauncherSettings,
     *,
     cluster: Literal["slurm", "local"] = "slurm",
+    after: Literal["afterok", "afterany"] = "afterok",
 ) -> list[SubmittedJob]:
     """Queues ``folds`` and, to run when all of them are done, ``last``; does not wait.
 
     Args:
         folds: Jobs that do not know of each other.
-        last: What needs them all; never runs if one fails.
+        last: What needs them all.
         folder: For logs and submitit's files; on a file system that all machines share.
         settings: What a job gets.
+        after: Whether ``last`` never runs if one fails (``afterok``), or runs all the same.
         cluster: Slurm, or submitit's stand-in on this machine, which knows no order: without ``last``.
 
     Raises:
@@ -110,7 +112,7 @@ def submit_jobs(
     submitted = _submit(folds, folder, settings, cluster) if folds else []
     if last is not None:
         needed = sorted({job.job_id.partition("_")[0] for job in submitted})
-        order = {"slurm_dependency": "afterok:" + ":".join(needed)} if needed else {}
+        order = {"slurm_dependency": f"{after}:" + ":".join(needed)} if needed else {}
         submitted += _submit([last], folder, settings, cluster, **order)
     return submitted
 

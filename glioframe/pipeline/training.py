@@ -9,7 +9,7 @@ from glioframe.artifacts.case import load_preprocessed_case
 from glioframe.artifacts.overrides import apply_overrides
 from glioframe.artifacts.plan import preprocessing_hash
 from glioframe.artifacts.raw_dataset import load_raw_dataset
-from glioframe.artifacts.splits import check_folds
+from glioframe.artifacts.splits import check_folds, load_splits
 from glioframe.core.errors import PlanError, TaskError
 from glioframe.pipeline.model_folder import ModelFolder
 from glioframe.pipeline.preprocessed_folder import PreprocessedFolder
@@ -49,6 +49,9 @@ class TrainingRequest:
         overwrite: Throw an earlier run away.
         pretrained: Model folder, fold folder or file of weights that the encoder starts from; None to start at random.
         report: Evaluate and report once every fold is trained.
+        splits_path: Folds to use instead of the planned ones; None for these.
+        model_path: Folder of the model; None for the one that task, plan and configuration name.
+        model_name: Of the model in tables; empty for ``task/configuration``.
     """
 
     dataset: str
@@ -62,6 +65,9 @@ class TrainingRequest:
     overwrite: bool = False
     pretrained: Path | None = None
     report: bool = True
+    splits_path: Path | None = None
+    model_path: Path | None = None
+    model_name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +88,8 @@ class Training:
 
     @property
     def model_name(self) -> str:
-        """The name of the model in tables: ``recurrence_classifier/3d_cnn``."""
-        return f"{self.request.task}/{self.configuration.name}"
+        """The name of the model in tables: ``recurrence_classifier/3d_cnn``, unless the request gives another."""
+        return self.request.model_name or f"{self.request.task}/{self.configuration.name}"
 
     def run(self, fold: int, *, progress: Progress) -> Run[Any]:
         """What the task gets for one fold; of one that ran out of memory, with what it ended on."""
@@ -136,8 +142,9 @@ def load_training(workspace: Workspace, request: TrainingRequest) -> Training:
     dataset = load_raw_dataset(workspace.raw / name)
     task = load_task(request.task)
     target = dataset.description.target(request.target) if task.requirements().target else None
-    folds = preprocessed.folds()
-    check_folds(folds, dataset.training_cases, where=preprocessed.splits_path)
+    splits_path = request.splits_path or preprocessed.splits_path
+    folds = load_splits(splits_path)
+    check_folds(folds, dataset.training_cases, where=splits_path)
     plan = task.refine_plan(preprocessed.plan(), preprocessed.fingerprint())
     configuration, settings = apply_overrides(
         plan.configuration(request.configuration), task.settings_type(), request.overrides
@@ -145,12 +152,16 @@ def load_training(workspace: Workspace, request: TrainingRequest) -> Training:
     plan = replace(plan, configurations={**plan.configurations, configuration.name: configuration})
     _check_requirements(task, dataset, plan)
     _check_preprocessed(dataset, plan, configuration, preprocessed)
-    model = ModelFolder.of(
-        workspace,
-        dataset.description,
-        plan,
-        task=request.task,
-        names=(configuration.name, target.name if target else ""),
+    model = (
+        ModelFolder(request.model_path)
+        if request.model_path
+        else ModelFolder.of(
+            workspace,
+            dataset.description,
+            plan,
+            task=request.task,
+            names=(configuration.name, target.name if target else ""),
+        )
     )
     training = Training(
         request=request,

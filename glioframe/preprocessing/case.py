@@ -27,18 +27,20 @@ from glioframe.imaging.volume import Volume
 from glioframe.pet.dynamic_scan import static_image
 from glioframe.preprocessing.dynamic_pet import derive_maps
 from glioframe.preprocessing.normalization import normalize
+from glioframe.preprocessing.striatum import CaseStriatum, find_striatum
+from glioframe.preprocessing.uptake import measure_static_channels
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from glioframe.artifacts.dataset import DatasetDescription
-    from glioframe.artifacts.pet_record import DynamicPetRecord
     from glioframe.artifacts.plan import ChannelPlan, Configuration, Plan
     from glioframe.artifacts.raw_dataset import CaseFiles
+    from glioframe.preprocessing.dynamic_pet import DerivedMaps
 
 Array = NDArray[Any]
 
-PREPROCESSING_VERSION = 2
+PREPROCESSING_VERSION = 3
 """Raised with every change of this package or of imaging/ that changes a preprocessed case's bytes."""
 
 
@@ -76,7 +78,9 @@ def preprocess_case_once(
         summarize = partial(static_image, protocol=plan.dynamic_pet.protocol) if plan.dynamic_pet else None
         images = read_case(files, description, summarize=summarize)
         alignments = _align(images, description) if plan.rigid_alignment else ()
-        volumes, dynamic = _derived(images, files, plan, sources)
+        striatum = find_striatum(images, description.channels) if _is_measured(images, plan) else CaseStriatum()
+        uptake, unmeasured = measure_static_channels(images, description, striatum)
+        volumes, dynamic = _derived(images, files, plan, sources, striatum)
         brain = resample_label(crop(images.brain, images.box), configuration.spacing_mm)
         image = _network_input(images, brain, plan.channels, volumes, [files.channels[index] for index in sources])
         label = None
@@ -97,7 +101,14 @@ def preprocess_case_once(
         preprocessing_hash=content_hash,
         provenance=provenance,
     )
-    record = PetRecord(case_id=files.case_id, dynamic=dynamic, alignments=alignments)
+    uptake += [dynamic.uptake] if dynamic and dynamic.uptake else []
+    record = PetRecord(
+        case_id=files.case_id,
+        dynamic=dynamic.record if dynamic else None,
+        alignments=alignments,
+        uptake=tuple(uptake),
+        unmeasured=tuple([striatum.why_missing, *unmeasured] if striatum.why_missing else unmeasured),
+    )
     return _write(PreprocessedCase(folder=folder, properties=properties), image, label, record), True
 
 
@@ -109,6 +120,12 @@ def _inputs(files: CaseFiles, description: DatasetDescription) -> list[Path]:
         if path is not None and channel.modality == Modality.PET_DYNAMIC
     ]
     return [*files.paths, *(path for path in sidecars if path.is_file())]
+
+
+def _is_measured(images: CaseImages, plan: Plan) -> bool:
+    """Whether the case has a lesion whose uptake can be measured, or a reference region to find."""
+    has_lesion = images.label is not None and bool((images.label.array > 0).any())
+    return has_lesion or plan.dynamic_pet is not None
 
 
 def _align(images: CaseImages, description: DatasetDescription) -> tuple[AlignmentRecord, ...]:
@@ -129,15 +146,17 @@ def _align(images: CaseImages, description: DatasetDescription) -> tuple[Alignme
                 similarity_before=alignment.similarity_before,
                 similarity_after=alignment.similarity_after,
                 is_applied=alignment.is_plausible,
+                nmi_before=alignment.nmi_before,
+                nmi_after=alignment.nmi_after,
             )
         )
     return tuple(records)
 
 
 def _derived(
-    images: CaseImages, files: CaseFiles, plan: Plan, sources: list[int]
-) -> tuple[list[Volume | None], DynamicPetRecord | None]:
-    """The volume of each planned channel before resampling, and the record of the dynamic PET.
+    images: CaseImages, files: CaseFiles, plan: Plan, sources: list[int], striatum: CaseStriatum
+) -> tuple[list[Volume | None], DerivedMaps | None]:
+    """The volume of each planned channel before resampling, and what became of the dynamic PET.
 
     Raises:
         PlanError: A recipe without a plan for dynamic PET, which a hand-edited file can hold.
@@ -149,25 +168,20 @@ def _derived(
     if not wanted:
         return volumes, None
     path, summary, channel = files.channels[sources[wanted[0]]], volumes[wanted[0]], plan.channels[wanted[0]].source
-    if plan.dynamic_pet is None or path is None or summary is None:
-        raise PlanError(
-            f"plan of {plan.dataset_name}",
-            expected="dynamic_pet, as a channel has a recipe for it",
-            found="none",
-            fix="Plan the dataset again",
-        )
-    maps, record = derive_maps(
+    assert path is not None, "the channel is present"
+    assert summary is not None, "the channel is present"
+    derived = derive_maps(
         path,
         channel,
         summary,
         recipes=[plan.channels[position].recipe for position in wanted],
-        plan=plan.dynamic_pet,
+        plan=plan,
         images=images,
-        align=plan.rigid_alignment,
+        striatum=striatum,
     )
     for position in wanted:
-        volumes[position] = maps[plan.channels[position].recipe]
-    return volumes, record
+        volumes[position] = derived.volumes[plan.channels[position].recipe]
+    return volumes, derived
 
 
 def _network_input(
@@ -253,7 +267,7 @@ def _write(case: PreprocessedCase, image: Array, label: Array | None, record: Pe
     else:
         save_array(label, case.label_path)
     record_path = pet_record_path(case.folder, case.case_id)
-    if record.dynamic is None and not record.alignments:
+    if record.is_empty:
         record_path.unlink(missing_ok=True)
     else:
         save_json(record, record_path)

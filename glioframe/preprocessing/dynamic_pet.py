@@ -14,7 +14,7 @@ from scipy import ndimage
 from glioframe.artifacts.pet_record import DynamicPetRecord
 from glioframe.artifacts.pet_sidecar import load_pet_sidecar, sidecar_path
 from glioframe.artifacts.plan import KINETIC_RECIPES
-from glioframe.core.errors import ImageError
+from glioframe.core.errors import ImageError, PlanError
 from glioframe.core.modality import Unit
 from glioframe.imaging.registration import correct_motion
 from glioframe.imaging.resample import resample_label_to
@@ -27,23 +27,27 @@ from glioframe.pet.image_derived_input import find_vessels, mean_curve
 from glioframe.pet.input_function import population_input
 from glioframe.pet.noise import noise_weights
 from glioframe.pet.one_tissue import OneTissueSettings, fit_one_tissue
-from glioframe.pet.reference_region import find_reference_region
 from glioframe.pet.semi_quantitative import late_slope_per_h
 from glioframe.pet.static import window_mean
 from glioframe.pet.tbr import tbr
+from glioframe.preprocessing.motion import describe_motion
+from glioframe.preprocessing.uptake import StaticUptake
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from glioframe.artifacts.dataset import Channel
+    from glioframe.artifacts.pet_record import UptakeRecord
     from glioframe.artifacts.pet_sidecar import PetSidecar
-    from glioframe.artifacts.plan import DynamicPetPlan, Recipe
+    from glioframe.artifacts.plan import DynamicPetPlan, Plan, Recipe
     from glioframe.core.geometry import Geometry
     from glioframe.imaging.case_images import CaseImages
+    from glioframe.imaging.registration import FrameMotion
     from glioframe.pet.frames import FrameSchedule
     from glioframe.pet.input_function import InputFunction
     from glioframe.pet.reference_region import ReferenceRegion
+    from glioframe.preprocessing.striatum import CaseStriatum
 
 Array = NDArray[Any]
 Maps = dict["Recipe", Array]
@@ -80,16 +84,31 @@ class DynamicScan:
     lesion: NDArray[np.bool_] | None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DerivedMaps:
+    """What became of a dynamic PET.
+
+    Attributes:
+        volumes: The maps wanted.
+        record: How they came about.
+        uptake: Of the lesion in the static window; None without a lesion.
+    """
+
+    volumes: dict[Recipe, Volume]
+    record: DynamicPetRecord
+    uptake: UptakeRecord | None
+
+
 def derive_maps(
     path: Path,
     channel: Channel,
     summary: Volume,
     *,
     recipes: Sequence[Recipe],
-    plan: DynamicPetPlan,
+    plan: Plan,
     images: CaseImages,
-    align: bool,
-) -> tuple[dict[Recipe, Volume], DynamicPetRecord]:
+    striatum: CaseStriatum,
+) -> DerivedMaps:
     """Computes the maps of one channel of a case.
 
     Args:
@@ -97,36 +116,52 @@ def derive_maps(
         channel: What it shows.
         summary: Its static image, where it lies after alignment.
         recipes: The maps wanted.
-        plan: The protocol and its windows.
+        plan: With the protocol, its windows, and whether to correct the motion between frames.
         images: For brain and lesion.
-        align: Whether to correct the motion between frames.
+        striatum: Kept out of the reference region and of the lesion's uptake.
 
     Raises:
+        PlanError: The plan has a recipe for dynamic PET and no windows, as a hand-edited one can.
         DatasetError: The scan does not fit the plan, or no reference region is found.
         ImageError: The image cannot be used.
     """
-    scan = _read(path, channel, summary.geometry, plan=plan, images=images)
-    motion_mm: tuple[float, ...] = ()
-    mean = partial(window_mean, schedule=scan.schedule, start_s=plan.static_window_s[0], stop_s=plan.static_window_s[1])
-    static = mean(scan.series).value
-    if align:
-        first = min(
-            int(np.searchsorted(scan.schedule.start_s, plan.protocol.peak_search_start_s)), len(scan.series) - 1
+    windows = plan.dynamic_pet
+    if windows is None:
+        raise PlanError(
+            f"plan of {plan.dataset_name}",
+            expected="dynamic_pet, as a channel has a recipe for it",
+            found="none",
+            fix="Plan the dataset again",
         )
-        series, motion_mm = correct_motion(Series(scan.series, scan.geometry), reference=static, first_frame=first)
+    scan = _read(path, channel, summary.geometry, plan=windows, images=images)
+    motion: tuple[FrameMotion, ...] = ()
+    mean = partial(
+        window_mean, schedule=scan.schedule, start_s=windows.static_window_s[0], stop_s=windows.static_window_s[1]
+    )
+    static = mean(scan.series).value
+    if plan.rigid_alignment:
+        first = min(
+            int(np.searchsorted(scan.schedule.start_s, windows.protocol.peak_search_start_s)), len(scan.series) - 1
+        )
+        series, motion = correct_motion(Series(scan.series, scan.geometry), reference=static, first_frame=first)
         scan = replace(scan, series=series)
         static = mean(scan.series).value
-    region = find_reference_region(
-        static,
-        scan.brain,
+    measured = StaticUptake(
+        values=static,
+        channel=channel,
+        protocol=windows.protocol,
         spacing_mm=scan.geometry.spacing_mm,
-        lesion=scan.lesion,
-        rule=plan.protocol.reference_region,
-        is_suv=channel.unit == Unit.SUV_BW,
+        brain=scan.brain,
+        lesion=scan.lesion if scan.lesion is not None and scan.lesion.any() else None,
+        striatum=striatum.on(static, scan.geometry, protocol=windows.protocol, brain=scan.brain, lesion=scan.lesion),
     )
-    maps, fit = _maps(scan, static, region, recipes=recipes, plan=plan)
-    record = _record(scan, region, plan=plan, fit=fit, motion_mm=motion_mm)
-    return {recipe: Volume(maps[recipe].astype(np.float32), scan.geometry) for recipe in recipes}, record
+    region = measured.reference_region()
+    maps, fit = _maps(scan, static, region, recipes=recipes, plan=windows)
+    return DerivedMaps(
+        volumes={recipe: Volume(maps[recipe].astype(np.float32), scan.geometry) for recipe in recipes},
+        record=_record(scan, region, plan=windows, fit=fit, motion=motion),
+        uptake=measured.measure(region),
+    )
 
 
 def _read(path: Path, channel: Channel, geometry: Geometry, *, plan: DynamicPetPlan, images: CaseImages) -> DynamicScan:
@@ -223,7 +258,7 @@ def _record(
     *,
     plan: DynamicPetPlan,
     fit: tuple[float, float] | None,
-    motion_mm: tuple[float, ...],
+    motion: tuple[FrameMotion, ...],
 ) -> DynamicPetRecord:
     regions = {"brain": scan.brain, "reference": region.mask}
     if scan.lesion is not None and scan.lesion.any():
@@ -241,5 +276,6 @@ def _record(
         flags=region.flags,
         bolus_delay_s=None if fit is None else fit[0],
         blood_scale=None if fit is None else fit[1],
-        motion_mm=motion_mm,
+        motion_mm=tuple(0.0 if each.applied is None else each.applied.motion_mm for each in motion),
+        motion=describe_motion(motion) if motion else None,
     )

@@ -10,6 +10,7 @@ from glioframe.artifacts.case import load_preprocessed_case
 from glioframe.artifacts.pet_record import load_pet_record
 from glioframe.core.errors import ArtifactError
 from glioframe.reporting.case_picture import ChannelView, draw_case
+from glioframe.reporting.pet_remarks import pet_remarks
 from glioframe.reporting.time_activity_figure import draw_time_activity
 from glioframe.reporting.wording import UNIT_NAMES
 
@@ -131,5 +132,5 @@ def _card(answer: CaseAnswer, views: Sequence[ChannelView], folder: Path | None,
             f"case {answer.case_id}{outlined}."
         ),
         curves=draw_time_activity(dynamic, name=f"{name}-curves") if dynamic else "",
-        remarks=(*(f"Reference region: {flag}" for flag in (dynamic.flags if dynamic else ())), *moves),
+        remarks=(*(pet_remarks(record) if record else ()), *moves),
     )

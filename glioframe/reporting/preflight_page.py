@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glioframe.core.files import write_text_atomically
-from glioframe.core.provenance import glioframe_version
 from glioframe.evaluation.wording import count
-from glioframe.reporting.report import page_template
+from glioframe.reporting.page import page_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +27,5 @@ def write_preflight_page(preflight: Preflight, cards: Sequence[RawCard], path: P
     by_case: dict[str, list[Finding]] = {}
     for finding in preflight.findings:
         by_case.setdefault(finding.case_id, []).append(finding)
-    page = page_template("preflight.html.j2").render(
-        preflight=preflight, cards=cards, by_case=by_case, count=count, version=glioframe_version()
-    )
+    page = page_template("preflight.html.j2").render(preflight=preflight, cards=cards, by_case=by_case, count=count)
     write_text_atomically(path, page)

@@ -8,32 +8,26 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from glioframe.artifacts.plan import plan_hash
 from glioframe.core.files import write_text_atomically
-from glioframe.core.provenance import Provenance, glioframe_version
-from glioframe.evaluation.wording import count
 from glioframe.reporting.gallery import MOST_CARDS, cards_of
+from glioframe.reporting.page import page_template
 from glioframe.reporting.questions import questions_in
 from glioframe.reporting.results import results_of
 from glioframe.reporting.summary import configuration_lines, dataset_summary, provenance_lines, reason_lines
-from glioframe.reporting.wording import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from jinja2 import Template
 
     from glioframe.artifacts.dataset import DatasetDescription
     from glioframe.artifacts.evaluation import Evaluation
     from glioframe.artifacts.fingerprint import Fingerprint
     from glioframe.artifacts.plan import Plan
     from glioframe.artifacts.prediction import PredictionRow
+    from glioframe.core.provenance import Provenance
     from glioframe.reporting.results import Result
     from glioframe.task_api.task import ReportSection
 
@@ -94,7 +88,6 @@ def render_report(content: ReportContent) -> str:
         sections=[_section(section) for section in content.sections],
         origins=provenance_lines(_origins(content)),
         plan_hash=plan_hash(plan) if plan else "",
-        version=glioframe_version(),
     )
 
 
@@ -128,18 +121,3 @@ def _origins(content: ReportContent) -> list[tuple[str, Provenance]]:
     if content.fingerprint:
         named.append(("Fingerprint", content.fingerprint.provenance))
     return named
-
-
-@cache
-def page_template(name: str) -> Template:
-    """A page's template by its file name."""
-    pages = Environment(
-        loader=PackageLoader("glioframe.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters["plain"] = plain
-    pages.filters["count"] = count
-    return pages.get_template(name)

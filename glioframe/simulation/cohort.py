@@ -14,10 +14,12 @@ from glioframe.core.modality import Modality, Tracer, Unit
 from glioframe.core.progress import Progress, SilentProgress
 from glioframe.imaging.volume import Volume, write_volume
 from glioframe.simulation.case import SimulatedCase, simulate_case
+from glioframe.simulation.crescent import crescent_mixture
 from glioframe.simulation.grid import Grid
 from glioframe.simulation.output import folder_when_complete, write_table
 from glioframe.simulation.roster import TARGET, Patient, draw_roster
 from glioframe.simulation.template import load_template
+from glioframe.simulation.tissues import NORMAL_SUV
 from glioframe.simulation.traits import CLASSES
 
 if TYPE_CHECKING:
@@ -44,13 +46,16 @@ def simulate_cohort(settings: CohortSettings, folder: Path, *, progress: Progres
     grid = Grid(spacing_mm=settings.spacing_mm)
     template = load_template(blur_mm=grid.spacing_mm)
     patients = draw_roster(settings)
+    crescents_suv: list[float] = []
     # One thread: products of small matrices take longer on several.
     with folder_when_complete(folder) as unfinished, threadpool_limits(limits=1):
         for patient in progress.track(patients, step="Simulating cases", total=len(patients)):
-            _write_case(simulate_case(patient, template, grid), patient, description, unfinished)
+            case = simulate_case(patient, template, grid)
+            _write_case(case, patient, description, unfinished)
+            crescents_suv.append(_crescent_suv(case, patient))
         save_cases([patient.case for patient in patients], unfinished / "cases.tsv", description)
         save_dataset_description(description, unfinished / "dataset.json", num_training=settings.num_cases)
-        _write_truth(patients, unfinished / "truth" / "cases.tsv")
+        _write_truth(patients, crescents_suv, unfinished / "truth" / "cases.tsv")
     return load_raw_dataset(folder)
 
 
@@ -79,16 +84,26 @@ def _write_case(case: SimulatedCase, patient: Patient, description: DatasetDescr
     write_volume(label, folder / "labelsTr" / f"{case_id}{description.file_ending}")
 
 
-def _write_truth(patients: list[Patient], path: Path) -> None:
+def _crescent_suv(case: SimulatedCase, patient: Patient) -> float:
+    """What a perfect scanner would show in the reference region."""
+    mixture = crescent_mixture(case.anatomy, case.lesion.mask)
+    suv = sum(fraction * NORMAL_SUV[tissue] for tissue, fraction in mixture.items())
+    return patient.traits.uptake_factor * suv
+
+
+def _write_truth(patients: list[Patient], crescents_suv: list[float], path: Path) -> None:
     traits = ("tbr", "texture", "volume_ml", "necrosis_fraction", "edema_width_mm", "enhancement")
     columns = ["case_id", "true_class", *(f"lesion_{name}" for name in traits), "uptake_factor"]
+    columns += ["crescent_suv", "lesion_tbr_over_crescent"]
     rows: list[list[str | float]] = [
         [
             patient.case.case_id,
             patient.true_class,
             *(float(getattr(patient.lesion, name)) for name in traits),
             patient.traits.uptake_factor,
+            crescent_suv,
+            patient.traits.uptake_factor * patient.lesion.suv / crescent_suv,
         ]
-        for patient in patients
+        for patient, crescent_suv in zip(patients, crescents_suv, strict=True)
     ]
     write_table(columns, rows, path)

@@ -33,6 +33,7 @@ _EMPTY_VOXEL_PART = 0.05
 _NOISE_FRAME = FrameSchedule.from_durations([60.0], start_s=29 * 60.0)
 _MOST_SHIFT_MM = 3.0
 _MOST_TURN_DEG = 2.0
+_HALF = 0.5  # of a voxel
 # Heads move in the middle third of the scan.
 _STEP_PART = (1 / 3, 2 / 3)
 
@@ -80,17 +81,19 @@ def scan_dynamic_pet(
     brain: BoolArray,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """The decay-corrected image of each frame, SUV (t, z, y, x), cut to where brain and sinus were at the start."""
-    shown = brain | (physiology.blood > 0.5)  # noqa: PLR2004 - more than half of the voxel
+    """The decay-corrected image of each frame, SUV (t, z, y, x), cut to where brain and sinus are in it."""
+    at_start = brain | (physiology.blood > _HALF)
+    after_step = motion.apply(at_start.astype(np.float32), grid) > _HALF
     series = np.empty((schedule.num_frames, *grid.shape_zyx), np.float32)
     level = noise_level_of(scanner, physiology.tracer)
     unit_sigma = noise_sigma(np.ones(schedule.num_frames), schedule, half_life_s=HALF_LIFE_S["F18"], level=level)
     for index, true_frame in enumerate(physiology.frames(schedule)):
-        frame = motion.apply(true_frame, grid) if index >= motion.first_frame else true_frame
+        has_moved = index >= motion.first_frame
+        frame = motion.apply(true_frame, grid) if has_moved else true_frame
         frame = ndimage.gaussian_filter(frame, scanner.blur_mm * _SD_PER_FWHM / grid.spacing_mm)
         activity = np.maximum(frame, _EMPTY_VOXEL_PART * frame[brain].mean())
         frame += np.float32(unit_sigma[index]) * np.sqrt(activity) * smooth_field(rng, grid, scale_mm=_NOISE_SCALE_MM)
-        series[index] = np.where(shown, np.maximum(frame, 0), 0)
+        series[index] = np.where(after_step if has_moved else at_start, np.maximum(frame, 0), 0)
     return series
 
 

@@ -1,4 +1,4 @@
-"""The average brain that every subject is bent from: the MNI152 maps inside the nilearn package."""
+"""The average brain that every subject is bent from, and where a lesion may lie in it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from nilearn import datasets
 from scipy import ndimage
+
+from glioframe.imaging.brain_template import load_brain_template
 
 if TYPE_CHECKING:
     from glioframe.simulation.grid import FloatArray
 
-_STRIATUM_ELLIPSOIDS_MM = (
-    # Center and half axes (z, y, x) in MNI mm, right side; read off the T1 template.
-    ((8.0, 13.0, 13.0), (12.0, 12.0, 6.5)),  # head of the caudate nucleus
-    ((1.0, 3.0, 26.0), (10.0, 17.0, 7.5)),  # putamen
-)
 # Half the width, the height over the brain's edge and the lowest point of the superior sagittal sinus, roughly.
 _SINUS_HALF_WIDTH_MM = 4.0
 _SINUS_HEIGHT_MM = 8.0
@@ -75,42 +71,30 @@ class LesionSites:
 
 
 def load_template(*, blur_mm: float) -> Template:
-    """Reads the maps from the nilearn package (nothing is downloaded) and averages them over ``blur_mm``.
+    """Averages the template's maps over ``blur_mm``.
 
     Averaging over the voxel edge of the grid to come keeps fine detail from turning into jagged edges.
     """
-    t1, origin_mm = _load(datasets.load_mni152_template(resolution=1))
-    gray_matter, _ = _load(datasets.load_mni152_gm_template(resolution=1))
-    white_matter, _ = _load(datasets.load_mni152_wm_template(resolution=1))
+    maps = load_brain_template()
+    t1, gray_matter, white_matter, striatum = (
+        volume.array for volume in (maps.t1, maps.gray_matter, maps.white_matter, maps.striatum)
+    )
+    origin_mm = np.asarray(maps.t1.geometry.world_mm((0, 0, 0))[::-1], dtype=np.float32)
     brain = (t1 > 0).astype(np.float32)
-    striatum = _striatum(gray_matter, origin_mm)
     size = max(1, round(blur_mm))
-    maps = {"t1": t1, "brain": brain, "gray_matter": gray_matter, "white_matter": white_matter, "striatum": striatum}
-    maps["sinus"] = _sinus(brain, origin_mm)
+    blurred = {
+        "t1": t1,
+        "brain": brain,
+        "gray_matter": gray_matter,
+        "white_matter": white_matter,
+        "striatum": striatum,
+        "sinus": _sinus(brain, origin_mm),
+    }
     return Template(
-        **{name: ndimage.uniform_filter(volume, size=size) for name, volume in maps.items()},
+        **{name: ndimage.uniform_filter(volume, size=size) for name, volume in blurred.items()},
         origin_mm=origin_mm,
         lesion_sites=_lesion_sites(brain, white_matter, striatum, origin_mm),
     )
-
-
-def _load(image: datasets.struct.Nifti1Image) -> tuple[FloatArray, FloatArray]:
-    """The map as (z, y, x) and the world position (z, y, x) of its first voxel."""
-    volume_xyz = image.get_fdata(dtype=np.float32)
-    return np.ascontiguousarray(volume_xyz.T), np.asarray(image.affine[2::-1, 3], dtype=np.float32)
-
-
-def _striatum(gray_matter: FloatArray, origin_mm: FloatArray) -> FloatArray:
-    """Gray matter inside the ellipsoids of both sides.
-
-    The putamen is about half gray in the template's map, so the map is stretched to make it whole.
-    """
-    z, y, x = np.ogrid[tuple(slice(0, n) for n in gray_matter.shape)]
-    z, y, x = z + origin_mm[0], y + origin_mm[1], np.abs(x + origin_mm[2])
-    inside = np.zeros(gray_matter.shape, dtype=bool)
-    for center, half_axes in _STRIATUM_ELLIPSOIDS_MM:
-        inside |= sum(((p - c) / a) ** 2 for p, c, a in zip((z, y, x), center, half_axes, strict=True)) < 1
-    return np.asarray(inside * np.clip((gray_matter - 0.2) / 0.25, 0, 1), dtype=np.float32)
 
 
 def _sinus(brain: FloatArray, origin_mm: FloatArray) -> FloatArray:

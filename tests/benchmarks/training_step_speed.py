@@ -23,12 +23,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from glioframe.artifacts.plan import NetworkPlan, TrainingPlan
+from glioframe.artifacts.network_plan import ResidualEncoderPlan
+from glioframe.artifacts.plan import TrainingPlan
 from glioframe.networks.classifier import build_classifier
 from glioframe.training.optimizer import build_optimizer
 from glioframe.training.precision import Precision, choose_precision
 
-MEDIUM = NetworkPlan(
+MEDIUM = ResidualEncoderPlan(
     features_per_stage=(32, 64, 128, 256, 320, 320),
     blocks_per_stage=(1, 3, 4, 6, 6, 6),
     kernel_sizes=((3, 3, 3),) * 6,

@@ -20,6 +20,23 @@ PET_MAKES = {"IN", "-d", "--dataset-id", "--name", "--channel", "--tracer", "--p
 
 # Frozen: an option that disappears or changes its name breaks somebody's script.
 OPTIONS = {
+    "glioframe_benchmark": {
+        "DATASET",
+        "--target",
+        "--matrix",
+        "--quick",
+        "--split-policy",
+        "--repetitions",
+        "--jobs",
+        "--num-resamples",
+        "--overwrite",
+        "--device",
+        "--row",
+        "--no-training",
+        "--no-report",
+        "--launcher",
+        "--launcher-preset",
+    },
     "glioframe_check_dataset": {"-d", "--dataset", "-np", "--num-processes", "--json", "--no-pictures"},
     "glioframe_convert": {
         "MAKE",
@@ -113,6 +130,7 @@ OPTIONS = {
 }
 
 USER_ERRORS = {
+    "glioframe_benchmark": ["9", "--device", "cpu"],
     "glioframe_check_dataset": ["-d", "9"],
     "glioframe_convert": ["brats", "absent", "-d", "1", "--name", "Mine", "--targets", "absent.tsv"],
     "glioframe_evaluate": ["-i", "absent.tsv", "-o", "out"],

@@ -7,6 +7,7 @@ from glioframe.core.errors import ImageError
 from glioframe.core.geometry import Geometry
 from glioframe.imaging.registration import correct_motion, moved, register_rigidly
 from glioframe.imaging.series import Series
+from glioframe.imaging.similarity import normalized_mutual_information
 from glioframe.imaging.volume import Volume, affine_from_array
 
 
@@ -76,7 +77,9 @@ def test_motion_between_frames_is_undone_and_quiet_frames_stay_as_they_are():
     rng = np.random.default_rng(0)
     frames = np.stack([still, still, head(geometry, truth, pet=True), still * 0.7])
     frames += 0.03 * rng.standard_normal(frames.shape).astype(np.float32)
-    corrected, motion_mm = correct_motion(Series(frames, geometry), reference=still, first_frame=1)
+    corrected, motion = correct_motion(Series(frames, geometry), reference=still, first_frame=1)
+    motion_mm = [0.0 if each.applied is None else each.applied.motion_mm for each in motion]
+    assert motion[0].alignment is None
     assert motion_mm[2] > 5.0
     inside = ndimage.binary_erosion(still > 0.5, iterations=2)
     before, after = (np.abs(each[2] - still)[inside].mean() for each in (frames, corrected))
@@ -84,6 +87,15 @@ def test_motion_between_frames_is_undone_and_quiet_frames_stay_as_they_are():
     quiet = [index for index in (0, 1, 3) if motion_mm[index] == 0.0]
     assert all(np.array_equal(corrected[index], frames[index]) for index in quiet)
     assert max(motion_mm[index] for index in (0, 1, 3)) < 1.0
+
+
+def test_normalized_mutual_information_knows_equal_and_unrelated_images():
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(0, 32, (2, 60, 60, 60))
+    assert normalized_mutual_information(first, first) == pytest.approx(2.0)
+    assert normalized_mutual_information(first, 31 - first) == pytest.approx(2.0)
+    assert normalized_mutual_information(first, second) == pytest.approx(1.0, abs=0.001)
+    assert normalized_mutual_information(first, np.zeros_like(first)) == pytest.approx(1.0)
 
 
 def test_an_empty_image_cannot_be_registered():

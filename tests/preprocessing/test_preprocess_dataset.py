@@ -60,7 +60,7 @@ def test_every_case_is_preprocessed_training_and_external(dataset, folder):
     summary = run(dataset, folder)
     assert summary.done == ALL
     assert summary.skipped == ()
-    expected = {f"{case}{ending}" for case in ALL for ending in (".b2nd", "_seg.b2nd", ".json")}
+    expected = {f"{case}{ending}" for case in ALL for ending in (".b2nd", "_seg.b2nd", ".json", "_pet.json")}
     assert set(contents(folder)) == expected
 
 

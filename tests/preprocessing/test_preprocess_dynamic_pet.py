@@ -112,7 +112,7 @@ def test_a_recipe_without_a_protocol_is_refused(single, tmp_path):
         )
 
 
-def test_a_static_case_has_no_record_and_its_hash_knows_nothing_of_dynamic_pet(tmp_path):
+def test_a_static_case_without_a_lesion_has_no_record_and_its_hash_knows_nothing_of_dynamic_pet(tmp_path):
     from small_plan import make_plan as make_static_plan
 
     from builders import make_dataset
@@ -120,7 +120,8 @@ def test_a_static_case_has_no_record_and_its_hash_knows_nothing_of_dynamic_pet(t
     dataset = make_dataset(tmp_path / "Dataset002_Test", num_subjects=1)
     plan = make_static_plan(dataset.description)
     configuration = plan.configuration("3d_cnn")
-    case = preprocess_case(dataset.files("case000"), dataset.description, plan, configuration, tmp_path / "cases")
+    files = replace(dataset.files("case000"), label=None)
+    case = preprocess_case(files, dataset.description, plan, configuration, tmp_path / "cases")
     assert load_pet_record(case.folder, case.case_id) is None
     windows = DynamicPetPlan(protocol=PROTOCOL, static_window_s=(0.0, 60.0), slope_window_s=None, stop_s=60.0)
     assert preprocessing_hash(plan, configuration) == preprocessing_hash(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import math
 import socket
@@ -13,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 from glioframe.core.errors import SettingError
 from glioframe.core.seeds import derive_seed
 from glioframe.imaging.volume import read_label, read_volume
+from glioframe.pet.reference_region import find_reference_region
 from glioframe.simulation.case import simulate_case
 from glioframe.simulation.cohort import simulate_cohort
 from glioframe.simulation.fields import smooth_field
@@ -20,6 +22,7 @@ from glioframe.simulation.grid import Grid
 from glioframe.simulation.pet import scan_pet, uptake_suv
 from glioframe.simulation.roster import draw_roster
 from glioframe.simulation.settings import CohortSettings
+from glioframe.simulation.sites import TRAINING_SITES
 from glioframe.simulation.template import load_template
 from glioframe.simulation.tissues import NORMAL_SUV, REFERENCE_SUV, Tissue
 from glioframe.simulation.traits import CLASSES, sample_lesion
@@ -292,3 +295,19 @@ def test_smooth_field_is_the_same_in_the_world_at_every_resolution():
 def test_settings_refuse_what_cannot_be_simulated(setting, value):
     with pytest.raises(SettingError, match=setting.replace("_", "-")):
         CohortSettings(**{setting: value})
+
+
+def test_the_truth_says_what_the_reference_region_reads(tmp_path):
+    dataset = simulate_cohort(CohortSettings(num_cases=4, num_external=0), tmp_path / "Dataset001_Test")
+    with (dataset.folder / "truth" / "cases.tsv").open() as stream:
+        truth = {row["case_id"]: row for row in csv.DictReader(stream, delimiter="\t")}
+    scale = {site.name: site.pet_scale for site in TRAINING_SITES}
+    for case in dataset.cases:
+        files, row = dataset.files(case.case_id), truth[case.case_id]
+        pet, lesion = read_volume(files.channels[2]), read_label(files.label).array > 0
+        region = find_reference_region(pet.array, pet.array > 0, spacing_mm=pet.geometry.spacing_mm, lesion=lesion)
+        measured = region.mean / scale[case.site]
+        assert measured == pytest.approx(float(row["crescent_suv"]), rel=0.03)
+        # The same lesion over the table's reference: another scale by the ratio of both references.
+        by_table = float(row["lesion_tbr"]) * REFERENCE_SUV * float(row["uptake_factor"])
+        assert by_table == pytest.approx(float(row["lesion_tbr_over_crescent"]) * float(row["crescent_suv"]), rel=1e-4)

@@ -7,6 +7,8 @@ import pytest
 
 from glioframe.artifacts.case import load_preprocessed_case
 from glioframe.artifacts.dataset import Channel, Target
+from glioframe.artifacts.json_file import save_json
+from glioframe.artifacts.pet_record import PetRecord, UptakeRecord, pet_record_path
 from glioframe.core.errors import ArtifactError, PredictionError, TaskError
 from glioframe.core.modality import Modality, Tracer, Unit
 from glioframe.evaluation.discrimination import auc
@@ -194,3 +196,38 @@ def test_the_metabolic_volume_takes_the_protocols_threshold(tmp_path):
     found = measure_lesion(image, plan, replace(dataset, protocol="static_fet"), source="fet")
     above = image.lesion & (image.channels["fet_static_tbr"] >= 1.6)
     assert found["metabolic_volume_ml"] == pytest.approx(above.sum() * 8 / 1000)
+
+
+def test_the_ratio_to_the_striatum_is_what_preprocessing_measured_where_the_channel_is_there(tmp_path):
+    case, plan, dataset = (
+        make_case(tmp_path, "case", uptake=3.0, seed=0),
+        make_plan(),
+        threshold_run(tmp_path / "run").dataset,
+    )
+
+    def ratio(seen):
+        return measure_lesion(load_lesion_image(seen, plan), plan, dataset, source="fdopa")["tumor_to_striatum"]
+
+    assert "tumor_to_striatum" in quantity_names(plan, source="fdopa")
+    assert "tumor_to_striatum" not in quantity_names(dynamic_plan(), source="fet")
+    assert np.isnan(ratio(case))
+    uptake = UptakeRecord(
+        channel="fdopa",
+        protocol="static_fdopa",
+        reference_mean=1.0,
+        reference_volume_ml=8.0,
+        healthy_side="left",
+        tbr_max_voxel=3.0,
+        tbr_peak_1_ml=2.5,
+        tbr_mean=2.0,
+        threshold_tbr=1.6,
+        metabolic_volume_ml=3.0,
+        largest_component_ml=3.0,
+        is_measurable=True,
+        striatum_tbr=2.0,
+        tumor_to_striatum=1.5,
+    )
+    save_json(PetRecord(case_id="case", uptake=(uptake,)), pet_record_path(case.folder, "case"))
+    assert ratio(case) == 1.5
+    mri_only = replace(case, properties=replace(case.properties, channels_present=(True, False)))
+    assert np.isnan(ratio(mri_only))

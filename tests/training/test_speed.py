@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from glioframe.artifacts.case import load_preprocessed_case
-from glioframe.artifacts.plan import NetworkPlan
+from glioframe.artifacts.network_plan import ResidualEncoderPlan
 from glioframe.core.progress import SilentProgress
 from glioframe.training.speed import benchmark_training, observe_peak_memory_gb
 from training_builders import make_run
@@ -29,7 +29,7 @@ def test_everything_is_measured(tmp_path):
 
 
 def test_the_memory_observed_holds_weights_gradients_and_optimizer_state(tmp_path):
-    network = NetworkPlan(
+    network = ResidualEncoderPlan(
         features_per_stage=(8, 256), blocks_per_stage=(1, 4), kernel_sizes=((3,) * 3,) * 2, strides=((1,) * 3, (2,) * 3)
     )
     configuration = replace(make_run(tmp_path).configuration, network=network)

@@ -66,6 +66,7 @@ def main(folder: Path, name: str, act: str) -> int:
             ranks.wait()
             # The cases are there already, and are written again as they were.
             run = make_run(folder, settings=SETTINGS, num_cases=12, missing_every=3, **PLAN)
+            ranks.wait()  # before anybody reads what another may still be writing
             run = moved(without_dropout(run), name, resume=begun)
             task = ActsOut(kind if rank == rank_here else "")
             averaged = []

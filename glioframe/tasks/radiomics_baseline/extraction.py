@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of this module that changes a value."""
 
 TEXTURE_CLASSES = ("firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")

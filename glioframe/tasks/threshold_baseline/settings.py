@@ -14,6 +14,7 @@ Quantity = Literal[
     "suv_mean",
     "suv_peak",
     "metabolic_volume_ml",
+    "tumor_to_striatum",
     "time_to_peak_min",
     "time_to_peak_min_mean",
     "late_slope_per_h",

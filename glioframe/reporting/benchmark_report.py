@@ -1,0 +1,213 @@
+"""The page of a benchmark: which model to believe, by how much, and with what certainty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from glioframe.evaluation.compare import plain_conclusion
+from glioframe.evaluation.sample import Sample
+from glioframe.reporting import wording
+from glioframe.reporting.overlay import MOST_MODELS, draw_calibration_overlay, draw_decision_curves, draw_roc_overlay
+from glioframe.reporting.page import page_template
+from glioframe.reporting.results import MetricLine, metric_lines
+from glioframe.reporting.summary import dataset_summary, provenance_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from glioframe.artifacts.benchmark import BenchmarkMatrix, RowOutcome
+    from glioframe.artifacts.comparison import Comparison
+    from glioframe.artifacts.dataset import DatasetDescription
+    from glioframe.artifacts.evaluation import Evaluation, EvaluationGroup
+    from glioframe.artifacts.fingerprint import Fingerprint
+    from glioframe.artifacts.plan import Plan
+    from glioframe.artifacts.prediction import PredictionRow
+    from glioframe.reporting.checklist import ChecklistItem
+
+_SHOWN = ("auc", "balanced_accuracy", "sensitivity", "specificity", "brier", "ece")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkContent:
+    """Everything that the page tells.
+
+    Attributes:
+        title: The heading.
+        target: What is predicted.
+        matrix: The rows as asked for.
+        outcomes: How each of them ended.
+        rows: The predictions of those that are done.
+        evaluation: Their metrics.
+        comparisons: Paired tests between them.
+        channel_subsets: Metrics with channels hidden; None without.
+        splits_hashes: Of the folds of each repetition.
+        num_folds: Of each repetition.
+        split_policy: ``planned`` or ``leave_one_site_out``.
+        is_quick: Whether this was a smoke run.
+        plan: The plan.
+        fingerprint: For the dataset's summary.
+        description: For the names of targets and classes.
+        environment: Versions and machine, by name.
+        notices: What stands above everything.
+    """
+
+    title: str
+    target: str
+    matrix: BenchmarkMatrix
+    outcomes: tuple[RowOutcome, ...]
+    rows: Sequence[PredictionRow]
+    evaluation: Evaluation
+    comparisons: tuple[Comparison, ...]
+    channel_subsets: Evaluation | None
+    splits_hashes: tuple[str, ...]
+    num_folds: int
+    split_policy: str
+    is_quick: bool
+    plan: Plan
+    fingerprint: Fingerprint
+    description: DatasetDescription
+    environment: Mapping[str, str]
+    notices: Sequence[str] = ()
+
+    @property
+    def conclusion(self) -> str:
+        """What the paired tests show, in words."""
+        return plain_conclusion(self.comparisons)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelLine:
+    """One model in a table."""
+
+    name: str
+    lines: tuple[MetricLine, ...]
+    minutes: str
+    memory: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One target (or class of it) on one split: its table and its pictures."""
+
+    anchor: str
+    title: str
+    num_cases: int
+    num_positive: int
+    models: tuple[ModelLine, ...]
+    remarks: tuple[str, ...]
+    figures: tuple[tuple[str, str], ...]
+    sites: tuple[str, ...]
+    per_site: tuple[tuple[str, tuple[MetricLine | None, ...]], ...]
+
+
+def render_benchmark(content: BenchmarkContent, checklist: Sequence[ChecklistItem]) -> str:
+    """The page as text."""
+    return page_template("benchmark.html.j2").render(
+        content=content,
+        arms=list(_arms(content)),
+        subsets=_subsets(content),
+        left_out=[outcome for outcome in content.outcomes if outcome.status != "done"],
+        checklist=checklist,
+        dataset=dataset_summary(content.fingerprint),
+        origins=provenance_lines([("Metrics", content.evaluation.provenance), ("Plan", content.plan.provenance)]),
+    )
+
+
+def _arms(content: BenchmarkContent) -> Iterator[Arm]:
+    groups = content.evaluation.groups
+    for split, title in wording.SPLIT_NAMES.items():
+        own = [group for group in groups if group.split == split]
+        for index, target in enumerate(dict.fromkeys(group.target for group in own)):
+            whole = [group for group in own if group.target == target and not group.site]
+            by_site = [group for group in own if group.target == target and group.site]
+            sites = tuple(dict.fromkeys(group.site for group in by_site))
+            anchor = f"{split}-{index}"
+            one_class = target.partition("=")[2]
+            yield Arm(
+                anchor=anchor,
+                title=title + (f": {wording.plain(one_class)} against the rest" if one_class else ""),
+                num_cases=whole[0].num_cases,
+                num_positive=whole[0].num_positive,
+                models=tuple(_model_line(content, group) for group in whole),
+                remarks=_shared_remarks(whole),
+                figures=tuple(_figures(content, anchor, split, target, whole)),
+                sites=sites,
+                per_site=tuple(_per_site(whole, by_site, sites)),
+            )
+
+
+def _model_line(content: BenchmarkContent, group: EvaluationGroup) -> ModelLine:
+    outcome = next(outcome for outcome in content.outcomes if outcome.row == group.model)
+    cost = outcome.cost
+    return ModelLine(
+        name=group.model,
+        lines=metric_lines(group, _SHOWN),
+        minutes=f"{cost.seconds / 60:.1f}" if cost else "",
+        memory=f"{cost.peak_memory_gb:.1f}" if cost else "",
+    )
+
+
+def _shared_remarks(groups: Sequence[EvaluationGroup]) -> tuple[str, ...]:
+    """What holds for every model, e.g. that there are few cases; a model's own remarks stand in its report."""
+    return tuple(remark for remark in groups[0].remarks if all(remark in group.remarks for group in groups))
+
+
+def _figures(
+    content: BenchmarkContent, anchor: str, split: str, target: str, groups: Sequence[EvaluationGroup]
+) -> Iterator[tuple[str, str]]:
+    """(SVG, caption) of the pictures in which models can be told apart."""
+    chosen = _overlaid(groups, content.matrix.reference)
+    samples = {
+        name: Sample.from_rows(
+            [row for row in content.rows if (row.model, row.split, row.target) == (name, split, target)]
+        )
+        for name in chosen
+    }
+    first = next(iter(samples.values()), None)
+    if first is None or not (first.num_positive and first.num_negative):
+        return
+    which = "" if len(chosen) == len(groups) else f" The {len(chosen)} models of highest AUC, the reference among them."
+    caption = f"ROC curves; bands hold the sensitivity in 95 % of resamples of patients.{which}"
+    yield draw_roc_overlay(samples, name=f"{anchor}-roc"), caption
+    caption = "Calibration: what the probabilities said against what came, in bins of equally many cases."
+    yield draw_calibration_overlay(samples, name=f"{anchor}-calibration"), caption
+    caption = (
+        "Net benefit of acting on a model, against acting on every case or on none, by the probability from which on "
+        "one would act (A. J. Vickers and E. B. Elkin, Med. Decis. Making 26 (2006) 565-574)."
+    )
+    yield draw_decision_curves(samples, name=f"{anchor}-decision"), caption
+
+
+def _overlaid(groups: Sequence[EvaluationGroup], reference: str) -> list[str]:
+    ranked = sorted(groups, key=lambda group: -(group.metrics.auc.value or 0.0))
+    best = [group.model for group in ranked[:MOST_MODELS]]
+    names = [group.model for group in groups]
+    if reference in names and reference not in best:
+        best[-1] = reference
+    return [name for name in names if name in best]
+
+
+def _per_site(
+    whole: Sequence[EvaluationGroup], by_site: Sequence[EvaluationGroup], sites: Sequence[str]
+) -> Iterator[tuple[str, tuple[MetricLine | None, ...]]]:
+    found = {(group.model, group.site): metric_lines(group, ("auc",))[0] for group in by_site}
+    for group in whole:
+        yield group.model, tuple(found.get((group.model, site)) for site in sites)
+
+
+def _subsets(content: BenchmarkContent) -> list[tuple[str, tuple[tuple[str, MetricLine], ...]]]:
+    """For each model: AUC with all channels, then with each subset; of the cross-validated cases."""
+    if content.channel_subsets is None:
+        return []
+    subsets = [group for group in content.channel_subsets.groups if not group.site and group.split == "train"]
+    lines = []
+    for group in content.evaluation.groups:
+        own = [each for each in subsets if each.target == group.target and each.model.startswith(f"{group.model}: ")]
+        if group.site or group.split != "train" or not own:
+            continue
+        label = group.model + (f", {wording.plain(group.target.partition('=')[2])}" if "=" in group.target else "")
+        cells = [("all channels", metric_lines(group, ("auc",))[0])]
+        cells += [(each.model.removeprefix(f"{group.model}: "), metric_lines(each, ("auc",))[0]) for each in own]
+        lines.append((label, tuple(cells)))
+    return lines
