@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glioframe.cli.command import DONE, INTERRUPTED, USER_ERROR, new_parser, run_command
@@ -26,6 +27,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("configuration", metavar="CONFIG", help="configuration of the plan, e.g. 3d_cnn")
     parser.add_argument("fold", metavar="FOLD", type=_fold, help="number of a fold, or all")
     parser.add_argument("--target", metavar="NAME", help="column of cases.tsv to predict, where several are declared")
+    parser.add_argument(
+        "--pretrained",
+        metavar="RUN_OR_FILE",
+        type=Path,
+        help="start the encoder from an earlier model's folder, one of its folds, or a file of weights, also of others",
+    )
     earlier = parser.add_mutually_exclusive_group()
     earlier.add_argument("--c", dest="resume", action="store_true", help="go on where an interrupted run stopped")
     earlier.add_argument("--overwrite", action="store_true", help="throw an earlier run of these folds away")
@@ -127,6 +134,7 @@ def _request(arguments: argparse.Namespace, *, device: str) -> TrainingRequest:
         device=device,
         resume=arguments.resume,
         overwrite=arguments.overwrite,
+        pretrained=arguments.pretrained,
         report=not arguments.no_report,
     )
 

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Literal, TypeAlias, final
 
 import torch
 from torch import nn
 
 from glioframe.networks.build_encoder import build_encoder
 from glioframe.networks.encoder import Encoding, without_absent
+from glioframe.networks.gated_attention import GatedAttentionPooling
 from glioframe.networks.quantities import PatchQuantities
 from glioframe.networks.standardization import RunningStandardization
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
     from glioframe.artifacts.network_plan import NetworkPlan
     from glioframe.core.geometry import Shape
+
+Pooling: TypeAlias = Literal["mean", "gated_attention"]
+
+_ATTENTION_SHARE = 2
+"""Gated attention has half as many hidden features as the feature map has features."""
 
 # An adaptive optimizer moves every weight equally fast, so a branch moves a logit as fast as its inputs are many and
 # large. Unscaled, many features that a small cohort is learned by heart with outrun the few quantities. Scaled so, the
@@ -41,6 +47,8 @@ class Classifier(nn.Module):
         patch_size_vox: Of the plan.
         num_classes: Of the target.
         quantitative: Per input channel, whether its values have a unit.
+        pooling: From the feature map to one vector: as the encoder does by itself (``mean``), or by learned weights of
+            its positions (``gated_attention``).
         checkpointing: Whether the backward pass computes the encoder's activations again instead of keeping them.
     """
 
@@ -51,6 +59,7 @@ class Classifier(nn.Module):
         patch_size_vox: Shape,
         num_classes: int,
         quantitative: Sequence[bool],
+        pooling: Pooling,
         checkpointing: bool,
     ) -> None:
         super().__init__()
@@ -64,6 +73,11 @@ class Classifier(nn.Module):
         self.norm = nn.LayerNorm(num_features)
         self.dropout = nn.Dropout(network.dropout)
         self.head = nn.Linear(num_features + self.quantities.num_features + num_channels, num_classes)
+        self.attention = (
+            GatedAttentionPooling(num_features, max(1, num_features // _ATTENTION_SHARE))
+            if pooling == "gated_attention"
+            else None
+        )
 
     def encode(self, image_BCZYX: torch.Tensor, presence_BC: torch.Tensor) -> Encoding:
         """Features of (b, c, z, y, x) patches; what stands in absent channels has no influence."""
@@ -73,7 +87,7 @@ class Classifier(nn.Module):
         """Logits (b, k) of patches (b, c, z, y, x) whose channels are present as (b, c) says."""
         measured_BQ = self.quantities(without_absent(image_BCZYX, presence_BC))
         quantities_BQ = self.standardization(measured_BQ, self.quantities.present(presence_BC))
-        features_BF = self.dropout(self.norm(self.encode(image_BCZYX, presence_BC).pooled))
+        features_BF = self.dropout(self.norm(self._pooled(self.encode(image_BCZYX, presence_BC))))
         facts_BH = torch.cat(
             [self.feature_scale * features_BF.float(), _QUANTITY_PULL * quantities_BQ, presence_BC.float()], dim=1
         )
@@ -81,6 +95,21 @@ class Classifier(nn.Module):
         with torch.autocast(image_BCZYX.device.type, enabled=False):
             logits_BK: torch.Tensor = self.head(facts_BH)
         return logits_BK
+
+    @torch.no_grad()
+    def attention_of(self, image_BCZYX: torch.Tensor, presence_BC: torch.Tensor) -> torch.Tensor:
+        """How much each position of the feature map counts, (b, Z, Y, X), of sum 1 per patch.
+
+        Raises:
+            TypeError: The classifier pools without attention.
+        """
+        if self.attention is None:
+            raise TypeError("a classifier that pools by the mean has no attention")
+        return self.attention.weights(self.encode(image_BCZYX, presence_BC).dense)
+
+    def _pooled(self, encoding: Encoding) -> torch.Tensor:
+        pooled_BF: torch.Tensor = encoding.pooled if self.attention is None else self.attention(encoding.dense)
+        return pooled_BF
 
 
 def build_classifier(
@@ -90,6 +119,7 @@ def build_classifier(
     patch_size_vox: Shape,
     num_classes: int,
     quantitative: Sequence[bool],
+    pooling: Pooling = "mean",
     checkpointing: bool = False,
 ) -> Classifier:
     """The classifier that a plan describes, freshly initialized from torch's random state."""
@@ -100,5 +130,6 @@ def build_classifier(
         patch_size_vox=patch_size_vox,
         num_classes=num_classes,
         quantitative=quantitative,
+        pooling=pooling,
         checkpointing=checkpointing,
     )

@@ -16,6 +16,7 @@ import torch
 
 from glioframe.core.errors import ArtifactError
 from glioframe.networks.foreign_checkpoint import read_checkpoint
+from glioframe.networks.lora import is_of_lora
 from glioframe.networks.token_positions import resize_positions
 from glioframe.networks.vision_transformer import VisionTransformer
 from glioframe.networks.weights import differences
@@ -77,7 +78,8 @@ def load_foreign_encoder(encoder: Encoder, path: Path, *, token_order: TokenOrde
     if isinstance(encoder, VisionTransformer):
         order = token_order or _token_order(checkpoint)
         theirs = _on_our_grid(theirs, encoder, checkpoint, order)
-    wanted = {name: ours[name] for name in first_name_of.values() if name in theirs or name not in _OURS_ALONE}
+    needed = {name for name in first_name_of.values() if name not in _OURS_ALONE and not is_of_lora(name)}
+    wanted = {name: ours[name] for name in needed | (theirs.keys() & ours.keys())}
     theirs = {name: _for_channels(value, wanted.get(name)) for name, value in theirs.items()}
     faults = differences(wanted, theirs)
     if faults:

@@ -161,7 +161,7 @@ class VisionTransformer(Encoder):
 
     def tokens_to_maps(self, values_BT: torch.Tensor, patch_size_vox: Shape) -> torch.Tensor:
         """A value per token of the sequence, in space: (b, c, Z, Y, X), with one map for all channels if early."""
-        grid = self._grid_of(patch_size_vox)
+        grid = self.grid_of(patch_size_vox)
         values_BGN = self._in_grids(values_BT[:, :, None], grid)[..., 0]
         return values_BGN.reshape(*values_BGN.shape[:2], *grid)
 
@@ -169,7 +169,7 @@ class VisionTransformer(Encoder):
         """The tokens with their positions, registers first."""
         image_BCZYX = without_absent(image_BCZYX, presence_BC)
         num_grids = presence_BC.shape[1] if self.per_channel else 1
-        grid = self._grid_of(image_BCZYX.shape[2:])
+        grid = self.grid_of(image_BCZYX.shape[2:])
         image_GCZYX = image_BCZYX.flatten(0, 1)[:, None] if self.per_channel else image_BCZYX
         tokens_BNF = self.down_projection(image_GCZYX).flatten(2).transpose(1, 2)
         tokens_BGNF = tokens_BNF.reshape(-1, num_grids, *tokens_BNF.shape[1:])
@@ -212,7 +212,8 @@ class VisionTransformer(Encoder):
         """The tokens (b, g, n, f) that have a place."""
         return tokens_BTF[:, self.num_registers :].reshape(len(tokens_BTF), -1, math.prod(grid), tokens_BTF.shape[2])
 
-    def _grid_of(self, shape_vox: Sequence[int]) -> Shape:
+    def grid_of(self, shape_vox: Sequence[int]) -> Shape:
+        """Tokens (z, y, x) of a patch, per channel where channels have tokens of their own."""
         z, y, x = (size // token for size, token in zip(shape_vox, self.token_size_vox, strict=True))
         return (z, y, x)
 

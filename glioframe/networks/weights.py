@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import safetensors
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from glioframe.core.errors import ArtifactError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 _MOST_NAMES_SHOWN = 3
+_MARK = {"glioframe": "weights"}
+"""Tells our weights from others of the same names, which may number their tokens otherwise."""
 
 
 def distinct_weights(module: nn.Module) -> dict[str, torch.Tensor]:
@@ -36,7 +39,7 @@ def save_weights(module: nn.Module, path: Path) -> None:
     """Writes parameters and buffers to ``path`` in one step; equal weights give equal bytes."""
     state = distinct_weights(module)
     with atomic_path(path) as partial:
-        save_file(state, partial)
+        save_file(state, partial, metadata=_MARK)
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
@@ -45,16 +48,7 @@ def load_weights(module: nn.Module, path: Path) -> None:
     Raises:
         ArtifactError: The file is absent, damaged, or holds the weights of another network.
     """
-    try:
-        state = load_file(path)
-    except FileNotFoundError:
-        raise ArtifactError(
-            path, expected="the weights of a trained network", found="no file", fix="Train the fold first"
-        ) from None
-    except safetensors.SafetensorError as error:
-        raise ArtifactError(
-            path, expected="a safetensors file", found=str(error), fix="Copy it again, or train the fold again"
-        ) from None
+    state = read_weights(path)
     faults = differences(distinct_weights(module), state)
     if faults:
         raise ArtifactError(
@@ -64,6 +58,33 @@ def load_weights(module: nn.Module, path: Path) -> None:
             fix="Use the plan that the weights were trained with",
         )
     module.load_state_dict(state, strict=False)  # the further names of shared parameters are not in the file
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Parameters and buffers by name, on the CPU.
+
+    Raises:
+        ArtifactError: The file is absent or damaged.
+    """
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise ArtifactError(
+            path, expected="the weights of a trained network", found="no file", fix="Train the fold first"
+        ) from None
+    except safetensors.SafetensorError as error:
+        raise ArtifactError(
+            path, expected="a safetensors file", found=str(error), fix="Copy it again, or train the fold again"
+        ) from None
+
+
+def is_saved_by_glioframe(path: Path) -> bool:
+    """Whether :func:`save_weights` wrote the file; False for a file of another kind or none at all."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}) == _MARK
+    except (safetensors.SafetensorError, OSError):
+        return False
 
 
 def differences(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> str:

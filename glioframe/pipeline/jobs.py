@@ -61,4 +61,5 @@ def tail(log: Path) -> str:
 def _arguments(request: TrainingRequest, fold: str) -> tuple[str, ...]:
     target = ("--target", request.target) if request.target else ()
     overrides = (word for override in request.overrides for word in ("--set", override))
-    return (request.dataset, request.task, request.configuration, fold, "--c", *target, *overrides)
+    pretrained = ("--pretrained", str(request.pretrained.absolute())) if request.pretrained else ()
+    return (request.dataset, request.task, request.configuration, fold, "--c", *target, *pretrained, *overrides)

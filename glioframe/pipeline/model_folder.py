@@ -31,6 +31,7 @@ class ModelDescription:
         settings: The task's settings.
         splits_hash: SHA-256 of the folds.
         plan_hash: SHA-256 of the effective plan.
+        pretrained: SHA-256 of what the encoders started from; empty for a random start.
         provenance: Where the file comes from.
     """
 
@@ -42,6 +43,7 @@ class ModelDescription:
     settings: dict[str, Any]
     splits_hash: str
     plan_hash: str
+    pretrained: str = ""
     provenance: Provenance = field(default_factory=Provenance)
 
 

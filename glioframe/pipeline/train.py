@@ -120,6 +120,7 @@ def prepare_model_folder(training: Training, numbers: Sequence[int]) -> None:
         settings=settings_as_json(training.settings),
         splits_hash=splits_hash(training.folds),
         plan_hash=plan_hash(training.plan),
+        pretrained=training.pretrained.source,
         provenance=Provenance(command=COMMAND, seed=training.configuration.training.seed),
     )
     if kept and model.model_path.is_file():
@@ -146,7 +147,7 @@ def _write_model(training: Training, description: ModelDescription) -> None:
 def _refuse_other_run(found: ModelDescription, wanted: ModelDescription, model: ModelFolder) -> None:
     differing = [
         name
-        for name in ("task", "configuration", "target", "settings", "splits_hash", "plan_hash")
+        for name in ("task", "configuration", "target", "settings", "splits_hash", "plan_hash", "pretrained")
         if getattr(found, name) != getattr(wanted, name)
     ]
     if differing:

@@ -13,6 +13,7 @@ from glioframe.artifacts.splits import check_folds, load_splits
 from glioframe.core.errors import PlanError, TaskError
 from glioframe.pipeline.model_folder import ModelFolder
 from glioframe.pipeline.preprocessed_folder import PreprocessedFolder
+from glioframe.pipeline.pretrained import PretrainedEncoders, find_pretrained
 from glioframe.pipeline.wording import some
 from glioframe.task_api.registry import load_task
 from glioframe.task_api.run import Run
@@ -46,6 +47,7 @@ class TrainingRequest:
         device: ``cpu``, ``cuda``, ...
         resume: Go on where an interrupted run stopped.
         overwrite: Throw an earlier run away.
+        pretrained: Model folder, fold folder or file of weights that the encoder starts from; None to start at random.
         report: Evaluate and report once every fold is trained.
         splits_path: Folds to use instead of the planned ones; None for these.
         model_path: Folder of the model; None for the one that task, plan and configuration name.
@@ -61,6 +63,7 @@ class TrainingRequest:
     device: str = "cpu"
     resume: bool = False
     overwrite: bool = False
+    pretrained: Path | None = None
     report: bool = True
     splits_path: Path | None = None
     model_path: Path | None = None
@@ -81,6 +84,7 @@ class Training:
     folds: list[Fold]
     model: ModelFolder
     preprocessed: PreprocessedFolder
+    pretrained: PretrainedEncoders = field(default_factory=PretrainedEncoders)
 
     @property
     def model_name(self) -> str:
@@ -105,6 +109,7 @@ class Training:
             preprocessed_folder=self.preprocessed.cases_folder(self.configuration),
             device=self.request.device,
             resume=self.request.resume and self.model.fold_folder(fold).is_dir(),
+            pretrained=self.pretrained.by_fold.get(fold),
             progress=progress,
         )
         return as_trained(planned)
@@ -118,13 +123,11 @@ class Training:
 
     def image_hashes(self) -> dict[str, str]:
         """Case id by SHA-256 of each training image, by which a model knows its training cases again."""
-        folder = self.preprocessed.cases_folder(self.configuration)
-        return {
-            digest: case.case_id
-            for case in self.dataset.training_cases
-            for name, digest in load_preprocessed_case(folder, case.case_id).properties.provenance.inputs.items()
-            if name.startswith("imagesTr/")
-        }
+        return _image_hashes(self.dataset.training_cases, self.preprocessed.cases_folder(self.configuration))
+
+    def external_image_hashes(self) -> dict[str, str]:
+        """Case id by SHA-256 of each image of the external cases."""
+        return _image_hashes(self.dataset.external_cases, self.preprocessed.cases_folder(self.configuration))
 
 
 def load_training(workspace: Workspace, request: TrainingRequest) -> Training:
@@ -160,7 +163,7 @@ def load_training(workspace: Workspace, request: TrainingRequest) -> Training:
             names=(configuration.name, target.name if target else ""),
         )
     )
-    return Training(
+    training = Training(
         request=request,
         dataset=dataset,
         task=task,
@@ -172,6 +175,20 @@ def load_training(workspace: Workspace, request: TrainingRequest) -> Training:
         model=model,
         preprocessed=preprocessed,
     )
+    if request.pretrained is None:
+        return training
+    numbers = range(len(folds)) if request.folds is None else [fold for fold in request.folds if fold < len(folds)]
+    return replace(training, pretrained=find_pretrained(training, request.pretrained, numbers))
+
+
+def _image_hashes(cases: Sequence[Case], folder: Path) -> dict[str, str]:
+    """Without sidecars: two scans by one protocol may have equal ones."""
+    return {
+        digest: case.case_id
+        for case in cases
+        for name, digest in load_preprocessed_case(folder, case.case_id).properties.provenance.inputs.items()
+        if name.startswith("images") and not name.endswith(".json")
+    }
 
 
 def _check_requirements(task: Task[Any], dataset: RawDataset, plan: Plan) -> None:

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from glioframe.artifacts.cases import Case
 from glioframe.artifacts.dataset import DatasetDescription, Target
 from glioframe.artifacts.plan import Configuration, Plan
+from glioframe.artifacts.pretrained import PretrainedEncoder
 from glioframe.core.errors import TaskError
 from glioframe.core.progress import Progress, SilentProgress
 
@@ -34,6 +35,7 @@ class Run(Generic[SettingsT]):
         preprocessed_folder: Where the preprocessed cases are.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         resume: Whether to go on from the latest checkpoint.
+        pretrained: Weights that the encoder starts from; None to start at random. Given to tasks that accept them.
         progress: Where to show how far the work is.
     """
 
@@ -50,6 +52,7 @@ class Run(Generic[SettingsT]):
     other_cases: Sequence[Case] = ()
     device: str = "cpu"
     resume: bool = False
+    pretrained: PretrainedEncoder | None = None
     progress: Progress = field(default_factory=SilentProgress)
 
     @property

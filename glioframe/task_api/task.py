@@ -71,6 +71,8 @@ class Task(ABC, Generic[SettingsT]):
     """A frozen dataclass with a default for every field."""
     description: ClassVar[str]
     """One line for ``glioframe_list_tasks``."""
+    accepts_pretrained: ClassVar[bool] = False
+    """Whether :meth:`fit` starts from ``run.pretrained``, so that ``--pretrained`` makes sense."""
 
     @abstractmethod
     def requirements(self) -> Requirements:

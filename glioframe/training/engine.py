@@ -35,9 +35,9 @@ from glioframe.training.loading import prefetched, to_device
 from glioframe.training.memory_fallback import within_memory
 from glioframe.training.optimizer import build_optimizer, set_learning_rate
 from glioframe.training.precision import choose_precision
+from glioframe.training.pretrained_record import save_record
 from glioframe.training.quantities import quantitative_channels
 from glioframe.training.ranks import Ranks
-from glioframe.training.schedule import learning_rate
 from glioframe.training.step_report import StepReport, of_whole_batch
 
 if TYPE_CHECKING:
@@ -133,7 +133,9 @@ class _FoldTraining:
         self._scaler = torch.amp.GradScaler(device.type, enabled=self._precision.needs_loss_scaling)
         self._quantitative = quantitative_channels(run.plan)
         torch.manual_seed(derive_seed(self._data.seed, "network"))
-        network = task.build_network(run).to(device)
+        network = task.build_network(run)
+        self._loaded = task.start(run, network)
+        network = network.to(device)
         self._average = AveragedNetwork(network, decay=self._plan.ema_decay)
         self._trainee = Trainee(
             network=network, average=self._average.network, optimizer=build_optimizer(network, self._plan)
@@ -228,6 +230,7 @@ class _FoldTraining:
         else:
             save_weights(self._average.network, folder / checkpoint.FINAL)
         self._draw_figure()
+        save_record(self._run.pretrained, self._loaded, folder)
         point = operating_point.choose_on_inner_cases(
             self._task, self._run, inner_ids=self._data.inner_ids, training=self._data.identity
         )
@@ -237,6 +240,7 @@ class _FoldTraining:
     def _run_epoch(self, epoch: int, batches: Iterator[tuple[BatchRequest, Batch]], interruption: Interruption) -> None:
         began, waited = time.monotonic(), 0.0
         self._trainee.network.train()
+        self._task.begin_epoch(self._run, self._trainee.network, epoch)
         while self._state.step < (epoch + 1) * self._plan.iterations_per_epoch:
             if self._must_stop:
                 self._save_checkpoint()
@@ -256,7 +260,7 @@ class _FoldTraining:
         network, optimizer = self._trainee.network, self._trainee.optimizer
         batch = self._augment(request, to_device(batch, self._device))
         torch.manual_seed(self._seed_of_step(request))
-        set_learning_rate(optimizer, learning_rate(self._plan, self._state.step))
+        set_learning_rate(optimizer, self._task.learning_rate(self._run, self._state.step))
         optimizer.zero_grad(set_to_none=True)
         with self._precision.autocast():
             result = self._task.training_step(self._run, network, batch)
@@ -319,7 +323,7 @@ class _FoldTraining:
             inner_loss=scores.loss,
             inner_auc=scores.auc,
             inner_balanced_accuracy=scores.balanced_accuracy,
-            learning_rate=learning_rate(self._plan, self._state.step - 1),
+            learning_rate=self._task.learning_rate(self._run, self._state.step - 1),
             seconds=seconds,
             loader_wait_share=waited / seconds,
             peak_memory_mb=peak_memory_mb(self._device),

@@ -160,6 +160,7 @@ def _identity(run: Run[Any], classes: dict[str, int], preprocessing_hashes: dict
         "field_of_view": to_json(run.plan.field_of_view),
         "settings": to_json(run.settings),
         "fold": run.fold,
+        "pretrained": run.pretrained and run.pretrained.sha256,
         "target": run.target and run.target.name,
         "classes": classes,
         "cases": preprocessing_hashes,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from glioframe.networks.foreign_weights import LoadedWeights
     from glioframe.training.batch import Batch
 
 
@@ -82,6 +83,32 @@ class GradientTask(Task[SettingsT]):
     def validation_step(self, run: Run[SettingsT], network: nn.Module, batch: Batch) -> ValidationResult:
         """Runs the network, in evaluation mode, on inner cases that are not augmented."""
 
+    def start(self, run: Run[SettingsT], network: nn.Module) -> LoadedWeights | None:
+        """Brings ``run.pretrained`` into the initialized network, before training only; by default nothing.
+
+        Parameters that it freezes are left out of the optimizer.
+
+        Returns:
+            What was loaded; None for a network that starts at random.
+        """
+        return None
+
+    def begin_epoch(self, run: Run[SettingsT], network: nn.Module, epoch: int) -> None:
+        """Prepares the network, in training mode, for epoch ``epoch``, counted from 0; by default not at all.
+
+        Called again where training is resumed within the epoch, so it must depend on its arguments only.
+        """
+
+    def learning_rate(self, run: Run[SettingsT], step: int) -> float:
+        """Of optimizer step ``step``, counted from 0 over all epochs; by default as planned."""
+        from glioframe.training.schedule import learning_rate
+
+        return learning_rate(run.configuration.training, step)
+
+    def calibrates(self, run: Run[SettingsT]) -> bool:
+        """Whether to learn a temperature on the inner cases, which :meth:`predict` applies; by default not."""
+        return False
+
     def sampling(self, run: Run[SettingsT]) -> Sampling:
         """How patches are drawn; by default every case equally often, without jitter."""
         return Sampling()
@@ -102,4 +129,4 @@ class GradientTask(Task[SettingsT]):
         """
         from glioframe.training.operating_point import load_operating_point
 
-        return load_operating_point(run.folder)
+        return load_operating_point(run.folder).probability

@@ -1,4 +1,4 @@
-"""``operating_point.json``: the threshold that was fixed inside the training fold. Written last, it ends a training."""
+"""``operating_point.json``: threshold and temperature, fixed inside the fold. Written last, it ends a training."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 
 from glioframe.artifacts.case import load_preprocessed_case
 from glioframe.artifacts.json_file import STRICT, load_json, save_json
 from glioframe.evaluation.operating_point import choose_operating_point
+from glioframe.training.temperature import fit_temperature, tempered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from glioframe.task_api.run import Run
-    from glioframe.task_api.task import Task
+    from glioframe.training.gradient_task import GradientTask
 
 FILE_NAME = "operating_point.json"
 
@@ -30,6 +31,8 @@ class OperatingPoint:
         probability: The threshold.
         num_positive: Inner cases of the positive class that it was chosen on.
         num_negative: Inner cases of the negative class that it was chosen on.
+        temperature: By which log-probabilities are divided; 1 where nothing was learned.
+        num_calibration: Inner cases that the temperature was learned on.
         training: Hash of all that decided what training did.
     """
 
@@ -37,35 +40,52 @@ class OperatingPoint:
     probability: Annotated[float, Ge(0), Le(1)]
     num_positive: int
     num_negative: int
+    temperature: Annotated[float, Gt(0)] = 1.0
+    num_calibration: int = 0
     training: str
 
 
-def choose_on_inner_cases(task: Task[Any], run: Run[Any], *, inner_ids: Sequence[str], training: str) -> OperatingPoint:
+def choose_on_inner_cases(
+    task: GradientTask[Any], run: Run[Any], *, inner_ids: Sequence[str], training: str
+) -> OperatingPoint:
     """The threshold with the highest balanced accuracy on the inner cases, predicted exactly as new cases will be.
 
-    It is 0.5 for a target of more than two classes, as a threshold divides two, and without cases of both.
+    It is 0.5 for a target of more than two classes, as a threshold divides two, and without cases of both. Where the
+    task calibrates, the temperature is learned first, and the threshold is chosen at it.
     """
-    if run.target is None or not run.target.is_binary:
+    is_binary, calibrates = run.target is not None and run.target.is_binary, task.calibrates(run)
+    if not (is_binary or calibrates):
         inner_ids = ()
     predictions = [task.predict(run, load_preprocessed_case(run.preprocessed_folder, case_id)) for case_id in inner_ids]
     classes = run.class_indices() if inner_ids else {}
     references = np.array([classes[case_id] for case_id in inner_ids], dtype=np.int64)
-    probabilities = np.array([prediction.probabilities[-1] for prediction in predictions])
+    probabilities = [prediction.probabilities for prediction in predictions]
+    temperature = fit_temperature(np.array(probabilities), references) if calibrates else 1.0
+    if not is_binary:
+        references, probabilities = references[:0], []
+    positive = np.array([tempered(each, temperature)[-1] for each in probabilities])
     return OperatingPoint(
-        probability=choose_operating_point(references, probabilities),
+        probability=choose_operating_point(references, positive),
         num_positive=int((references == 1).sum()),
         num_negative=int((references == 0).sum()),
+        temperature=temperature,
+        num_calibration=len(inner_ids) if calibrates else 0,
         training=training,
     )
 
 
-def load_operating_point(folder: Path) -> float:
-    """The threshold of a trained fold.
+def load_operating_point(folder: Path) -> OperatingPoint:
+    """Of a trained fold.
 
     Raises:
         ArtifactError: The fold is not trained, or the file is malformed.
     """
-    return load_json(OperatingPoint, folder / FILE_NAME).probability
+    return load_json(OperatingPoint, folder / FILE_NAME)
+
+
+def load_temperature(folder: Path) -> float:
+    """Of a fold; 1 until it is learned, as its learning needs predictions."""
+    return load_operating_point(folder).temperature if (folder / FILE_NAME).is_file() else 1.0
 
 
 def save_operating_point(point: OperatingPoint, folder: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from glioframe.core.errors import PredictionError
+from glioframe.networks.lora import merge_adapted
 from glioframe.networks.weights import load_weights
 from glioframe.training.checkpoint import FINAL
 from glioframe.training.device import resolve_device
@@ -41,6 +42,7 @@ def trained_network(task: GradientTask[Any], run: Run[Any]) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             network = task.build_network(run)
         load_weights(network, path)
+        merge_adapted(network)
         _kept[key] = network.to(resolve_device(run.device)).eval().requires_grad_(requires_grad=False)
         while len(_kept) > _MOST_KEPT:
             _kept.popitem(last=False)

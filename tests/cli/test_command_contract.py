@@ -117,6 +117,7 @@ OPTIONS = {
         "CONFIG",
         "FOLD",
         "--target",
+        "--pretrained",
         "--c",
         "--overwrite",
         "--set",

@@ -9,6 +9,7 @@ from glioframe.artifacts.json_file import load_json
 from glioframe.artifacts.pet_record import load_pet_record
 from glioframe.artifacts.plan import Plan
 from glioframe.cli import plan_and_preprocess, train
+from glioframe.core.files import sha256_of_file
 from glioframe.pet.protocol import find_protocol
 
 NAMES = ["t1c", "fdopa_static_tbr", "fdopa_time_to_peak_min", "fdopa_late_slope_per_h", "fdopa_k2_per_min", "fdopa_vt"]
@@ -40,6 +41,10 @@ def test_a_dynamic_dataset_is_planned_preprocessed_trained_and_reported(home):
     assert set(record.dynamic.curves) == {"brain", "reference", "lesion"}
     short = ["--set", "training.epochs=1", "--set", "training.iterations_per_epoch=1"]
     assert train.main(["1", "recurrence_classifier", "3d_cnn", "all", "--device", "cpu", *short]) == 0
+    # Sidecars of one protocol may be equal; a case is known by its images alone.
+    images = {sha256_of_file(path) for path in home.glob("raw/*/imagesTr/*.nii.gz")}
+    (hashes,) = home.glob("results/*/*/training_images.json")
+    assert set(json.loads(hashes.read_text())) == images
     (report,) = home.glob("results/*/*/crossval/report.html")
     page = report.read_text()
     assert "Time-activity curves of fdopa" in page

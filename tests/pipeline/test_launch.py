@@ -167,6 +167,9 @@ def test_the_command_of_a_job_is_one_that_a_user_could_type(processes):
     assert arguments.overrides == SHORT[1::2]
     assert ("--nproc-per-node=2" in words) == (processes == 2)
     assert not train.build_parser().parse_args(report_job(REQUEST).arguments).no_report
+    assert arguments.pretrained is None
+    pretrained = fold_job(replace(REQUEST, pretrained=Path("run")), 3, processes=1).arguments
+    assert train.build_parser().parse_args(pretrained).pretrained == Path("run").absolute()
 
 
 @pytest.mark.parametrize("name", ["local", "slurm", "slurm_cpu"])

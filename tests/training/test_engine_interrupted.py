@@ -52,6 +52,7 @@ class ActsOut(GradientTask[Settings]):
     settings_type, description = Settings, ""
     requirements, sampling = RecurrenceClassifier.requirements, RecurrenceClassifier.sampling
     build_network, validation_step = RecurrenceClassifier.build_network, RecurrenceClassifier.validation_step
+    calibrates = RecurrenceClassifier.calibrates
 
     def __init__(self, act: Callable[[], None], *, when: str) -> None:
         self.act, self.when, self.steps = act, when, 0

@@ -8,13 +8,16 @@ import pytest
 import torch
 from torch import nn
 
+from glioframe.artifacts.network_plan import VisionTransformerPlan
 from glioframe.artifacts.plan import TrainingPlan
 from glioframe.core.errors import SettingError
+from glioframe.networks.build_encoder import build_encoder
 from glioframe.training.device import peak_memory_mb, reproducible, resolve_device
 from glioframe.training.ema import AveragedNetwork
 from glioframe.training.optimizer import build_optimizer, set_learning_rate
 from glioframe.training.precision import choose_precision
 from glioframe.training.schedule import learning_rate
+from training_builders import make_plan
 
 
 def make_training(**changes) -> TrainingPlan:
@@ -87,6 +90,42 @@ def test_norms_and_biases_are_not_decayed():
         for parameter in group["params"]
     }
     assert decay == {5: 0.3, 1: 0.0}
+
+
+@pytest.mark.parametrize("family", ["cnn", "vit"])
+def test_positions_registers_and_channel_embeddings_are_not_decayed(family):
+    vit = VisionTransformerPlan(width=24, depth=1, num_heads=2, num_registers=1, fusion="per_channel")
+    network = vit if family == "vit" else make_plan().configuration("3d_cnn").network
+    encoder = build_encoder(network, num_channels=2, patch_size_vox=(16, 16, 16))
+    name_of = {id(parameter): name for name, parameter in encoder.named_parameters()}
+    groups = build_optimizer(encoder, make_training(weight_decay=0.3)).param_groups
+    found = {
+        decay: {name_of[id(p)] for group in groups if group["weight_decay"] == decay for p in group["params"]}
+        for decay in (0.3, 0.0)
+    }
+    layers = [f"{name}.weight" for name, layer in encoder.named_modules() if isinstance(layer, (nn.Linear, nn.Conv3d))]
+    assert found[0.3] == {name for name in layers if name in name_of.values()}
+    assert found[0.3] | found[0.0] == set(name_of.values())
+    added = {"eva.pos_embed", "register_tokens", "channel_embedding"}
+    assert (added <= found[0.0]) == (family == "vit")
+
+
+def test_frozen_parameters_are_left_out():
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    network[0].requires_grad_(requires_grad=False)
+    trained = [
+        parameter for group in build_optimizer(network, make_training()).param_groups for parameter in group["params"]
+    ]
+    assert {id(parameter) for parameter in trained} == {id(parameter) for parameter in network[1].parameters()}
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3, 0.9, 0.9999])
+def test_the_average_of_what_does_not_move_does_not_drift_by_a_bit(decay):
+    network = nn.Linear(50, 50)
+    average = AveragedNetwork(network, decay=decay)
+    for step in range(30):
+        average.update(network, num_updates=step)
+    assert torch.equal(average.network.weight, network.weight)
 
 
 def test_sgd_has_nesterov_momentum():

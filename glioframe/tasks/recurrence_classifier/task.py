@@ -13,12 +13,23 @@ from glioframe.inference.ensemble import mean_probabilities, mirrored_views
 from glioframe.inference.patch import load_case_patch
 from glioframe.losses.classification import inverse_frequency_weights, weighted_cross_entropy
 from glioframe.networks.classifier import Classifier, build_classifier
+from glioframe.networks.pretrained import load_pretrained_encoder
 from glioframe.reporting.progress_figure import learning_curves_png
 from glioframe.task_api.task import CasePrediction, ReportSection, Requirements
 from glioframe.tasks.recurrence_classifier.settings import Settings
+from glioframe.tasks.recurrence_classifier.tuning import (
+    begin_epoch,
+    check_tuning,
+    freeze,
+    pooling_of,
+    tuned_learning_rate,
+)
 from glioframe.training.engine import LOG
 from glioframe.training.gradient_task import GradientTask, Sampling, StepResult, ValidationResult
+from glioframe.training.operating_point import load_operating_point, load_temperature
+from glioframe.training.pretrained_record import in_words
 from glioframe.training.quantities import quantitative_channels
+from glioframe.training.temperature import tempered
 from glioframe.training.trained_network import trained_network
 
 if TYPE_CHECKING:
@@ -27,6 +38,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from glioframe.artifacts.case import PreprocessedCase
+    from glioframe.networks.foreign_weights import LoadedWeights
     from glioframe.task_api.run import Run
     from glioframe.training.batch import Batch
 
@@ -36,6 +48,7 @@ class RecurrenceClassifier(GradientTask[Settings]):
     """Classifies a case by the network of the plan, for a target of two or more classes."""
 
     settings_type = Settings
+    accepts_pretrained = True
     description = "class of a case (progression or treatment-related change, or any other target) from its images"
 
     def requirements(self) -> Requirements:
@@ -43,15 +56,52 @@ class RecurrenceClassifier(GradientTask[Settings]):
         return Requirements(target=True)
 
     def build_network(self, run: Run[Settings]) -> Classifier:
-        """The classifier of the plan."""
-        return build_classifier(
+        """The classifier of the plan, with what its tuning adds and freezes.
+
+        Raises:
+            SettingError: The tuning does not suit the network.
+        """
+        classifier = build_classifier(
             run.configuration.network,
             num_channels=len(run.plan.channels),
             patch_size_vox=run.configuration.patch_size_vox,
             num_classes=len(run.required_target.classes),
             quantitative=quantitative_channels(run.plan),
+            pooling=pooling_of(run.settings),
             checkpointing=run.configuration.training.checkpointing,
         )
+        freeze(classifier, run.settings)
+        return classifier
+
+    def start(self, run: Run[Settings], network: nn.Module) -> LoadedWeights | None:
+        """Fills the encoder; what of it the weights do not know is trained, whatever the tuning freezes.
+
+        Raises:
+            SettingError: The tuning needs pretrained weights, or contradicts the pooling.
+            ArtifactError: The weights are of another encoder.
+        """
+        check_tuning(run.settings, pretrained=run.pretrained is not None)
+        if run.pretrained is None:
+            return None
+        encoder = cast("Classifier", network).encoder
+        loaded = load_pretrained_encoder(encoder, run.pretrained.path, patch_size_vox=run.pretrained.patch_size_vox)
+        for name, parameter in encoder.named_parameters():
+            if name in loaded.initialized:
+                parameter.requires_grad = True
+        run.progress.note(f"fold {run.fold}: {run.pretrained.path}: {in_words(loaded)}.")
+        return loaded
+
+    def begin_epoch(self, run: Run[Settings], network: nn.Module, epoch: int) -> None:
+        """Keeps what is frozen still."""
+        begin_epoch(cast("Classifier", network), run.settings, run.configuration.training, epoch)
+
+    def learning_rate(self, run: Run[Settings], step: int) -> float:
+        """As planned, or with two teeth."""
+        return tuned_learning_rate(run.settings, run.configuration.training, step)
+
+    def calibrates(self, run: Run[Settings]) -> bool:
+        """If the settings say so."""
+        return run.settings.temperature
 
     def sampling(self, run: Run[Settings]) -> Sampling:
         """Patches are jittered; classes are balanced if the settings say so."""
@@ -78,7 +128,10 @@ class RecurrenceClassifier(GradientTask[Settings]):
 
     @torch.inference_mode()
     def predict(self, run: Run[Settings], case: PreprocessedCase) -> CasePrediction:
-        """The mean over the image and, if the settings say so, its mirror image; always in float32."""
+        """The mean over the image and, if the settings say so, its mirror image; always in float32.
+
+        The temperature is applied to the mean, so that it cannot change the order of cases.
+        """
         network = cast("Classifier", trained_network(self, run))
         patch = load_case_patch(case, run.plan.field_of_view, run.configuration.patch_size_vox)
         views_VCZYX = mirrored_views(torch.from_numpy(patch), mirror=run.settings.tta).to(run.device)
@@ -86,7 +139,11 @@ class RecurrenceClassifier(GradientTask[Settings]):
         logits_VK: Tensor = network(views_VCZYX, presence_VC)
         # On the CPU, because Apple's GPUs have no float64.
         members = [tuple(member) for member in logits_VK.cpu().double().softmax(1).tolist()]
-        return CasePrediction(probabilities=mean_probabilities(members), member_probabilities=tuple(members))
+        temperature = load_temperature(run.folder) if run.settings.temperature else 1.0
+        return CasePrediction(
+            probabilities=tempered(mean_probabilities(members), temperature),
+            member_probabilities=tuple(tempered(member, temperature) for member in members),
+        )
 
     def report(self, runs: Sequence[Run[Settings]]) -> Sequence[ReportSection]:
         """The learning curves of the folds."""
@@ -101,7 +158,27 @@ class RecurrenceClassifier(GradientTask[Settings]):
                 "descends on them. The cases that the figures of this report are computed on are others."
             )
         figure = (learning_curves_png(logs), caption)
-        return [ReportSection(title="Learning curves", text=text, figures_png=(figure,))]
+        return [
+            ReportSection(title="Learning curves", text=text, figures_png=(figure,)),
+            ReportSection(title="Temperature", text=_temperatures_in_words(runs)),
+        ]
+
+
+def _temperatures_in_words(runs: Sequence[Run[Settings]]) -> str:
+    points = {run.fold: load_operating_point(run.folder) for run in runs}
+    learned = {fold: point for fold, point in points.items() if point.num_calibration}
+    if not learned:
+        return "The probabilities are the network's own: no temperature was learned, as " + (
+            "no inner cases were held out." if runs[0].settings.temperature else "the settings say."
+        )
+    each = ", ".join(
+        f"{point.temperature:.2f} in fold {fold} ({point.num_calibration} inner cases)"
+        for fold, point in learned.items()
+    )
+    return (
+        "The probabilities of each fold's network are divided, as logits, by a temperature learned on its inner cases: "
+        f"{each}. Above 1 the network was too certain. The order of a fold's cases stays as it is."
+    )
 
 
 def _logits(network: nn.Module, batch: Batch) -> Tensor:
