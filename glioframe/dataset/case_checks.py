@@ -10,6 +10,7 @@ import numpy as np
 from glioframe.artifacts.cases import Case
 from glioframe.core.errors import ImageError
 from glioframe.core.modality import Modality
+from glioframe.dataset.alignment_checks import check_alignment
 from glioframe.dataset.duplicate_checks import Thumbnail, make_thumbnail
 from glioframe.dataset.dynamic_checks import check_dynamic
 from glioframe.dataset.findings import from_fault, from_system_error
@@ -83,6 +84,8 @@ def check_case(files: CaseFiles, description: DatasetDescription, case: Case | N
         if channels[path].modality.is_pet:
             brain = brains.on(volume.geometry)
             findings += check_quantity(files.case_id, path, volume.array, channel=channels[path], brain=brain)
+    if not any(finding.severity == "error" for finding in findings):  # a mended case may fit
+        findings += _check_alignment(files.case_id, channels, volumes, brains)
     return CaseReport(
         case_id=files.case_id,
         num_files=len(files.paths),
@@ -136,6 +139,20 @@ def _read_dynamic(
     findings += check_dynamic(path, series, channel=channel, description=description, case=case)
     frames = np.nan_to_num(series.array, nan=0.0, posinf=0.0, neginf=0.0)
     return Volume(frames.mean(axis=0), series.geometry)
+
+
+def _check_alignment(
+    case_id: str, channels: Mapping[Path, Channel], volumes: Mapping[Path, Volume], brains: _Brains
+) -> Iterator[Finding]:
+    """Each PET against the first MRI, where the case has both."""
+    mri_path = next((path for path, channel in channels.items() if channel.modality.is_weighted_mri), None)
+    if mri_path is None:
+        return
+    mri = volumes[mri_path]
+    for path, channel in channels.items():
+        if channel.modality.is_pet:
+            brain = brains.on(mri.geometry)
+            yield from check_alignment(case_id, path, volumes[path], mri_path=mri_path, mri=mri, brain=brain)
 
 
 def _without_bad_voxels(volume: Volume) -> Volume:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from glioframe.imaging.array_store import save_array
 from glioframe.imaging.case_images import CaseImages, crop, read_case, voxel_index
 from glioframe.imaging.registration import moved, register_rigidly
 from glioframe.imaging.resample import field_of_view, resample, resample_label, resample_to
+from glioframe.imaging.series import Series
 from glioframe.imaging.volume import Volume
 from glioframe.pet.dynamic_scan import static_image
 from glioframe.preprocessing.dynamic_pet import derive_maps
@@ -33,9 +33,11 @@ from glioframe.preprocessing.uptake import measure_static_channels
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from glioframe.artifacts.dataset import DatasetDescription
+    from glioframe.artifacts.dataset import Channel, DatasetDescription
+    from glioframe.artifacts.pet_sidecar import PetSidecar
     from glioframe.artifacts.plan import ChannelPlan, Configuration, Plan
     from glioframe.artifacts.raw_dataset import CaseFiles
+    from glioframe.imaging.case_images import Summary
     from glioframe.preprocessing.dynamic_pet import DerivedMaps
 
 Array = NDArray[Any]
@@ -75,12 +77,12 @@ def preprocess_case_once(
     properties_path(folder, files.case_id).unlink(missing_ok=True)
     # One thread: several round differently, and equal inputs shall give equal bytes on any number of cores.
     with threadpool_limits(limits=1):
-        summarize = partial(static_image, protocol=plan.dynamic_pet.protocol) if plan.dynamic_pet else None
-        images = read_case(files, description, summarize=summarize)
+        kept: dict[Path, Array] = {}
+        images = read_case(files, description, summarize=_summary(plan, kept))
         alignments = _align(images, description) if plan.rigid_alignment else ()
         striatum = find_striatum(images, description.channels) if _is_measured(images, plan) else CaseStriatum()
         uptake, unmeasured = measure_static_channels(images, description, striatum)
-        volumes, dynamic = _derived(images, files, plan, sources, striatum)
+        volumes, dynamic = _derived(images, files, plan, sources, striatum, kept)
         brain = resample_label(crop(images.brain, images.box), configuration.spacing_mm)
         image = _network_input(images, brain, plan.channels, volumes, [files.channels[index] for index in sources])
         label = None
@@ -128,6 +130,20 @@ def _is_measured(images: CaseImages, plan: Plan) -> bool:
     return has_lesion or plan.dynamic_pet is not None
 
 
+def _summary(plan: Plan, kept: dict[Path, Array]) -> Summary | None:
+    """Makes a static image of a series, which goes to ``kept`` if maps are made of it: it is decompressed once."""
+    if plan.dynamic_pet is None:
+        return None
+    protocol, mapped = plan.dynamic_pet.protocol, {c.source for c in plan.channels if c.recipe != "identity"}
+
+    def summarize(series: Array, sidecar: PetSidecar, channel: Channel, path: Path) -> NDArray[np.float32]:
+        if channel in mapped:
+            kept[path] = series
+        return static_image(series, sidecar, channel, path, protocol=protocol)
+
+    return summarize
+
+
 def _align(images: CaseImages, description: DatasetDescription) -> tuple[AlignmentRecord, ...]:
     """Moves each PET that has a grid of its own onto the first channel present; its values stay as they are."""
     fixed = next(volume for volume in images.channels if volume is not None)
@@ -154,12 +170,17 @@ def _align(images: CaseImages, description: DatasetDescription) -> tuple[Alignme
 
 
 def _derived(
-    images: CaseImages, files: CaseFiles, plan: Plan, sources: list[int], striatum: CaseStriatum
+    images: CaseImages,
+    files: CaseFiles,
+    plan: Plan,
+    sources: list[int],
+    striatum: CaseStriatum,
+    kept: dict[Path, Array],
 ) -> tuple[list[Volume | None], DerivedMaps | None]:
     """The volume of each planned channel before resampling, and what became of the dynamic PET.
 
     Raises:
-        PlanError: A recipe without a plan for dynamic PET, which a hand-edited file can hold.
+        PlanError: A recipe for a channel that is no dynamic PET, which a hand-edited file can hold.
     """
     volumes: list[Volume | None] = [images.channels[source] for source in sources]
     wanted = [position for position, channel in enumerate(plan.channels) if channel.recipe != "identity"]
@@ -170,10 +191,17 @@ def _derived(
     path, summary, channel = files.channels[sources[wanted[0]]], volumes[wanted[0]], plan.channels[wanted[0]].source
     assert path is not None, "the channel is present"
     assert summary is not None, "the channel is present"
+    if path not in kept:
+        raise PlanError(
+            f"plan of {plan.dataset_name}, channel {channel.name!r}",
+            expected="recipe identity, as the channel is no dynamic PET",
+            found=plan.channels[wanted[0]].recipe,
+            fix="Plan the dataset again",
+        )
     derived = derive_maps(
         path,
         channel,
-        summary,
+        Series(kept.pop(path), summary.geometry),
         recipes=[plan.channels[position].recipe for position in wanted],
         plan=plan,
         images=images,

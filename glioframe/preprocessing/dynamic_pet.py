@@ -14,11 +14,11 @@ from scipy import ndimage
 from glioframe.artifacts.pet_record import DynamicPetRecord
 from glioframe.artifacts.pet_sidecar import load_pet_sidecar, sidecar_path
 from glioframe.artifacts.plan import KINETIC_RECIPES
-from glioframe.core.errors import ImageError, PlanError
+from glioframe.core.errors import ImageError
 from glioframe.core.modality import Unit
 from glioframe.imaging.registration import correct_motion
 from glioframe.imaging.resample import resample_label_to
-from glioframe.imaging.series import Series, read_series
+from glioframe.imaging.series import Series
 from glioframe.imaging.volume import Volume
 from glioframe.pet.delay import estimate_delay_s
 from glioframe.pet.dynamic_scan import frame_factors, schedule_of, suv_of
@@ -102,7 +102,7 @@ class DerivedMaps:
 def derive_maps(
     path: Path,
     channel: Channel,
-    summary: Volume,
+    series: Series,
     *,
     recipes: Sequence[Recipe],
     plan: Plan,
@@ -114,26 +114,20 @@ def derive_maps(
     Args:
         path: The 4D image.
         channel: What it shows.
-        summary: Its static image, where it lies after alignment.
+        series: Its frames as read, where they lie after alignment; they are overwritten.
         recipes: The maps wanted.
         plan: With the protocol, its windows, and whether to correct the motion between frames.
         images: For brain and lesion.
         striatum: Kept out of the reference region and of the lesion's uptake.
 
     Raises:
-        PlanError: The plan has a recipe for dynamic PET and no windows, as a hand-edited one can.
         DatasetError: The scan does not fit the plan, or no reference region is found.
         ImageError: The image cannot be used.
     """
     windows = plan.dynamic_pet
-    if windows is None:
-        raise PlanError(
-            f"plan of {plan.dataset_name}",
-            expected="dynamic_pet, as a channel has a recipe for it",
-            found="none",
-            fix="Plan the dataset again",
-        )
-    scan = _read(path, channel, summary.geometry, plan=windows, images=images)
+    assert windows is not None, "the frames were read as its protocol says"
+    scan = _prepare(path, channel, series, plan=windows, images=images)
+    del series  # so that moved frames replace those as read
     motion: tuple[FrameMotion, ...] = ()
     mean = partial(
         window_mean, schedule=scan.schedule, start_s=windows.static_window_s[0], stop_s=windows.static_window_s[1]
@@ -143,8 +137,8 @@ def derive_maps(
         first = min(
             int(np.searchsorted(scan.schedule.start_s, windows.protocol.peak_search_start_s)), len(scan.series) - 1
         )
-        series, motion = correct_motion(Series(scan.series, scan.geometry), reference=static, first_frame=first)
-        scan = replace(scan, series=series)
+        corrected, motion = correct_motion(Series(scan.series, scan.geometry), reference=static, first_frame=first)
+        scan = replace(scan, series=corrected)
         static = mean(scan.series).value
     measured = StaticUptake(
         values=static,
@@ -164,9 +158,9 @@ def derive_maps(
     )
 
 
-def _read(path: Path, channel: Channel, geometry: Geometry, *, plan: DynamicPetPlan, images: CaseImages) -> DynamicScan:
+def _prepare(path: Path, channel: Channel, series: Series, *, plan: DynamicPetPlan, images: CaseImages) -> DynamicScan:
+    array, geometry = series.array, series.geometry
     sidecar = load_pet_sidecar(sidecar_path(path))
-    array = read_series(path).array
     schedule = schedule_of(sidecar, where=path, num_frames=len(array))
     factors = frame_factors(sidecar, channel, schedule, where=path)
     if (factors != 1.0).any():

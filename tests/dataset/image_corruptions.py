@@ -123,6 +123,15 @@ GEOMETRY = (
     Corruption("image_shifted", set_affine(IMAGE, _moved_affine(12.0)), "same_affine", IMAGE, "12.0 mm", "affine"),
     Corruption("label_shifted", set_affine(LABEL, _moved_affine(4.0)), "same_affine", LABEL, "4.0 mm", "affine"),
     Corruption(
+        "head_elsewhere_in_pet",
+        rewrite(PET, lambda array: np.roll(array, 5, axis=2)),
+        "pet_on_mri",
+        PET,
+        "a shift of 20 mm and a turn",
+        "preflight.html",
+        warning=True,
+    ),
+    Corruption(
         "left_and_right_swapped",
         set_affine(PET, np.diag([-1.0, 1.0, 1.0, 1.0]) @ make_affine()),
         "same_affine",

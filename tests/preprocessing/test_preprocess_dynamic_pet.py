@@ -8,7 +8,7 @@ from dynamic_builders import DYNAMIC, SCHEDULE, make_dynamic_dataset
 from glioframe.artifacts.pet_record import load_pet_record
 from glioframe.artifacts.pet_sidecar import sidecar_path
 from glioframe.artifacts.plan import ChannelPlan, DynamicPetPlan, FieldOfView, Normalization, Plan, preprocessing_hash
-from glioframe.core.errors import GlioframeError
+from glioframe.core.errors import GlioframeError, PlanError
 from glioframe.imaging.array_store import load_array
 from glioframe.pet.protocol import find_protocol
 from glioframe.pet.tissue_tables import FDOPA_TISSUES
@@ -107,6 +107,19 @@ def test_a_recipe_without_a_protocol_is_refused(single, tmp_path):
             dataset.files(done.case_id),
             dataset.description,
             replace(plan, dynamic_pet=None),
+            plan.configuration("3d_cnn"),
+            tmp_path,
+        )
+
+
+def test_a_recipe_for_an_mri_is_refused(single, tmp_path):
+    dataset, plan, done, _ = single
+    t1c = replace(plan.channels[0], recipe="static_tbr")
+    with pytest.raises(PlanError, match=r"t1c.*no dynamic PET.*static_tbr"):
+        preprocess_case(
+            dataset.files(done.case_id),
+            dataset.description,
+            replace(plan, channels=(t1c, *plan.channels[1:])),
             plan.configuration("3d_cnn"),
             tmp_path,
         )
