@@ -272,7 +272,7 @@ def test_the_commands_convert_and_find_the_result_clean(source, table, tmp_path,
     arguments = ["brats", str(source), "-d", "18", "--name", "Grade", "--targets", str(table)]
     assert convert_main([*arguments, "--classes", "grade=low,high"]) == 0
     assert "target grade: low, high (positive: high)" in capsys.readouterr().out
-    assert check_main(["-d", "18", "-np", "1"]) == 0
+    assert check_main(["-d", "18", "-np", "1", "--no-pictures"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "Dataset018_Grade: 6 cases, 30 files read, 0 errors, 0 warnings"
     assert convert_main(arguments) == 1
     error = capsys.readouterr().err
@@ -302,7 +302,7 @@ def test_real_brats_cases_convert_and_have_no_fault(tmp_path, monkeypatch, capsy
     arguments = ["brats", str(source), "-d", "18", "--name", "BratsGrade", "--targets", str(table)]
     assert convert_main([*arguments, "--classes", "grade=low,high"]) == 0
     capsys.readouterr()
-    assert check_main(["-d", "18", "-np", "2"]) == 0
+    assert check_main(["-d", "18", "-np", "2", "--no-pictures"]) == 0
     assert (
         capsys.readouterr().out.splitlines()[0] == "Dataset018_BratsGrade: 8 cases, 40 files read, 0 errors, 0 warnings"
     )

@@ -26,7 +26,7 @@ def test_planning_writes_every_artifact(planned_home):
     assert (folder / "dataset_fingerprint.json").is_file()
     assert (folder / "preflight.json").is_file()
     assert len(load_splits(folder / "splits_final.json")) == plan.num_folds
-    assert len(list(cases.glob("case*.json"))) == 10
+    assert len(list(cases.glob("case???.json"))) == 10
     assert configuration.predicted_peak_memory_gb > 0
     assert plan.reasons
 
