@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Series = tuple[float, ...]
 
+HOTTEST, STRIATUM = "hottest mL", "striatum"
+"""Names of curves: of the lesion's part with the highest static uptake, and of the healthy side's striatum."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlignmentRecord:
@@ -116,7 +119,8 @@ class DynamicPetRecord:
         unit: Of the curves.
         frame_start_s: When each frame starts, in seconds from injection.
         frame_duration_s: How long it lasts.
-        curves: Mean of each frame over ``brain``, ``reference`` (the contralateral crescent) and ``lesion``.
+        curves: Mean of each frame over ``brain``, ``reference`` (the contralateral crescent), ``lesion``,
+            :data:`HOTTEST` of it, and :data:`STRIATUM`; without those that the case does not have.
         static_window_s: What the static image is the mean of.
         reference_mean: Uptake of the reference region in the static image: the divisor of TBR.
         reference_volume_ml: Of the reference region.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from glioframe.core.modality import Tracer
 from glioframe.inference.lesion import quantity_of
+from glioframe.pet.hottest import hottest_part
 from glioframe.pet.protocol import find_protocol
 from glioframe.pet.tbr import measure_tumor, metabolic_volume
 
@@ -29,8 +30,6 @@ MAPS = ("time_to_peak_min", "late_slope_per_h", "k2_per_min", "vt")
 
 STRIATUM_RATIO = "tumor_to_striatum"
 _STRIATUM_TRACERS = (Tracer.FDOPA,)
-_HOTTEST_ML = 1.0
-_MM3_PER_ML = 1000.0
 
 
 def quantity_names(plan: Plan, *, source: str) -> tuple[str, ...]:
@@ -103,8 +102,4 @@ def _hottest(image: LesionImage, present: Mapping[str, Array]) -> NDArray[np.boo
     uptake = next((present[quantity] for quantity in UPTAKE if quantity in present), None)
     if uptake is None:
         return image.lesion
-    values = np.where(image.lesion, uptake, -np.inf)
-    count = max(1, round(_HOTTEST_ML * _MM3_PER_ML / math.prod(image.spacing_mm)))
-    lowest = np.partition(values[image.lesion], -min(count, image.lesion.sum()))[-min(count, image.lesion.sum())]
-    hottest: NDArray[np.bool_] = values >= lowest
-    return hottest
+    return hottest_part(uptake, image.lesion, spacing_mm=image.spacing_mm)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-PREPROCESSING_VERSION = 3
+PREPROCESSING_VERSION = 4
 """Raised with every change of this package or of imaging/ that changes a preprocessed case's bytes."""
 
 

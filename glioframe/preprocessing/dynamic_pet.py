@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from glioframe.artifacts.pet_record import DynamicPetRecord
+from glioframe.artifacts.pet_record import HOTTEST, STRIATUM, DynamicPetRecord
 from glioframe.artifacts.pet_sidecar import load_pet_sidecar, sidecar_path
 from glioframe.artifacts.plan import KINETIC_RECIPES
 from glioframe.core.errors import ImageError
@@ -23,6 +23,7 @@ from glioframe.imaging.volume import Volume
 from glioframe.pet.delay import estimate_delay_s
 from glioframe.pet.dynamic_scan import frame_factors, schedule_of, suv_of
 from glioframe.pet.harmonize import cut_to_span
+from glioframe.pet.hottest import hottest_part
 from glioframe.pet.image_derived_input import find_vessels, mean_curve
 from glioframe.pet.input_function import population_input
 from glioframe.pet.noise import noise_weights
@@ -153,7 +154,7 @@ def derive_maps(
     maps, fit = _maps(scan, static, region, recipes=recipes, plan=windows)
     return DerivedMaps(
         volumes={recipe: Volume(maps[recipe].astype(np.float32), scan.geometry) for recipe in recipes},
-        record=_record(scan, region, plan=windows, fit=fit, motion=motion),
+        record=_record(scan, measured, region, plan=windows, fit=fit, motion=motion),
         uptake=measured.measure(region),
     )
 
@@ -248,6 +249,7 @@ def _suv_factor(scan: DynamicScan) -> float:
 
 def _record(
     scan: DynamicScan,
+    measured: StaticUptake,
     region: ReferenceRegion,
     *,
     plan: DynamicPetPlan,
@@ -256,7 +258,10 @@ def _record(
 ) -> DynamicPetRecord:
     regions = {"brain": scan.brain, "reference": region.mask}
     if scan.lesion is not None and scan.lesion.any():
-        regions["lesion"] = scan.lesion
+        hottest = hottest_part(measured.values, scan.lesion, spacing_mm=scan.geometry.spacing_mm)
+        regions |= {"lesion": scan.lesion, HOTTEST: hottest}
+    if measured.striatum is not None and measured.striatum.side(region.side).mask.any():
+        regions[STRIATUM] = measured.striatum.side(region.side).mask
     return DynamicPetRecord(
         channel=scan.channel.name,
         unit=str(scan.channel.unit),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glioframe.artifacts.pet_record import HOTTEST
 from glioframe.core.errors import GlioframeError
 from glioframe.core.modality import Unit
 from glioframe.evaluation.wording import count
@@ -19,10 +20,11 @@ from glioframe.imaging.resample import resample_label_to, resample_to
 from glioframe.imaging.volume import Volume
 from glioframe.pet.dynamic_scan import frame_factors, schedule_of, suv_of
 from glioframe.pet.estimate import weighted_sum
+from glioframe.pet.hottest import hottest_part
 from glioframe.pet.image_derived_input import mean_curve
 from glioframe.pet.reference_region import find_reference_region
 from glioframe.reporting.case_picture import ChannelView, draw_planes
-from glioframe.reporting.time_activity_figure import HOTTEST, TimeActivity, draw_time_activity
+from glioframe.reporting.time_activity_figure import TimeActivity, draw_time_activity
 from glioframe.reporting.wording import UNIT_NAMES
 
 if TYPE_CHECKING:
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     from glioframe.pet.frames import FrameSchedule
 
 _WINDOW_PERCENTILE = 99.9
-_HOTTEST_ML = 1.0
-_MM3_PER_ML = 1000.0
 _LINEAR = 1
 
 
@@ -204,7 +204,10 @@ def _curves(scan: _Scan, images: CaseImages, index: int) -> TimeActivity:
         lesion = resample_label_to(images.label, volume.geometry).array > 0
     regions = {"brain": brain, "reference": _reference(volume, brain, lesion)}
     if lesion is not None:
-        regions |= {"lesion": lesion, HOTTEST: _hottest(volume, lesion)}
+        regions |= {
+            "lesion": lesion,
+            HOTTEST: hottest_part(volume.array, lesion, spacing_mm=volume.geometry.spacing_mm),
+        }
     return TimeActivity(
         channel=scan.channel.name,
         unit=scan.unit,
@@ -225,15 +228,6 @@ def _reference(volume: Volume, brain: NDArray[np.bool_], lesion: NDArray[np.bool
     except GlioframeError:
         return None  # preprocessing will say so; here the other curves are worth seeing
     return region.mask
-
-
-def _hottest(volume: Volume, lesion: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The voxels of the lesion with the highest uptake, one mL of them or all."""
-    num_voxels = max(round(_HOTTEST_ML * _MM3_PER_ML / float(np.prod(volume.geometry.spacing_mm))), 1)
-    values = volume.array[lesion]
-    if values.size <= num_voxels:
-        return lesion
-    return np.asarray(lesion & (volume.array >= np.partition(values, -num_voxels)[-num_voxels]))
 
 
 def _window_name(scan: _Scan) -> str:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glioframe.artifacts.pet_record import HOTTEST, STRIATUM
 from glioframe.reporting.figure import ACCENT, FAINT, INK, LEGEND, NEGATIVE, POSITIVE, inline_svg, new_figure
 
 if TYPE_CHECKING:
     from glioframe.artifacts.pet_record import DynamicPetRecord
 
-HOTTEST = "hottest mL"
-_LINES = {HOTTEST: INK, "lesion": POSITIVE, "reference": NEGATIVE, "brain": ACCENT}
+_PURPLE = "#cc79a7"
+"""Of Okabe and Ito's colors too."""
+_LINES = {HOTTEST: INK, "lesion": POSITIVE, "reference": NEGATIVE, STRIATUM: _PURPLE, "brain": ACCENT}
 _UNITS = {"suv_bw": "SUV", "tbr": "TBR", "bq_ml": "kBq/mL"}
 _BQ_PER_KBQ = 1000.0
 
@@ -27,7 +29,7 @@ class TimeActivity:
         unit: Of the curves.
         frame_start_s: When each frame starts, in seconds from injection.
         frame_duration_s: How long it lasts.
-        curves: Mean of each frame by region; besides those of a record, :data:`HOTTEST`.
+        curves: Mean of each frame by region.
         static_window_s: What is shaded.
     """
 

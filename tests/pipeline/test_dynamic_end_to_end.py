@@ -6,7 +6,7 @@ import pytest
 
 from dynamic_builders import make_dynamic_dataset
 from glioframe.artifacts.json_file import load_json
-from glioframe.artifacts.pet_record import load_pet_record
+from glioframe.artifacts.pet_record import HOTTEST, STRIATUM, load_pet_record
 from glioframe.artifacts.plan import Plan
 from glioframe.cli import plan_and_preprocess, train
 from glioframe.core.files import sha256_of_file
@@ -38,7 +38,7 @@ def test_a_dynamic_dataset_is_planned_preprocessed_trained_and_reported(home):
     assert fingerprint["channels"][1]["schedules"][0]["num_cases"] == 10
     assert 0.5 < fingerprint["channels"][1]["brain"]["median"] < 2.0
     record = load_pet_record(folder / plan.configuration("3d_cnn").data_identifier, "case001")
-    assert set(record.dynamic.curves) == {"brain", "reference", "lesion"}
+    assert set(record.dynamic.curves) == {"brain", "reference", "lesion", HOTTEST, STRIATUM}
     short = ["--set", "training.epochs=1", "--set", "training.iterations_per_epoch=1"]
     assert train.main(["1", "recurrence_classifier", "3d_cnn", "all", "--device", "cpu", *short]) == 0
     # Sidecars of one protocol may be equal; a case is known by its images alone.

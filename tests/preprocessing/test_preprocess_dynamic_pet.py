@@ -5,7 +5,7 @@ import pytest
 from small_plan import ROBUST, make_configuration
 
 from dynamic_builders import DYNAMIC, SCHEDULE, make_dynamic_dataset
-from glioframe.artifacts.pet_record import load_pet_record
+from glioframe.artifacts.pet_record import HOTTEST, load_pet_record
 from glioframe.artifacts.pet_sidecar import sidecar_path
 from glioframe.artifacts.plan import ChannelPlan, DynamicPetPlan, FieldOfView, Normalization, Plan, preprocessing_hash
 from glioframe.core.errors import GlioframeError, PlanError
@@ -69,7 +69,10 @@ def test_maps_of_the_lesion_are_those_of_its_tissue(single):
 def test_the_record_holds_the_curves_of_lesion_reference_and_brain(single):
     _, _, done, _ = single
     record = load_pet_record(done.folder, done.case_id).dynamic
-    assert set(record.curves) == {"brain", "reference", "lesion"}
+    assert set(record.curves) >= {"brain", "reference", "lesion", HOTTEST}
+    static = [start >= record.static_window_s[0] for start in record.frame_start_s]
+    hottest, lesion = (np.array(record.curves[name])[static].mean() for name in (HOTTEST, "lesion"))
+    assert hottest > lesion
     assert record.frame_start_s == SCHEDULE.start_s
     assert max(record.curves["lesion"][-3:]) > 1.3 * max(record.curves["reference"][-3:])
     assert record.bolus_delay_s == 0.0
