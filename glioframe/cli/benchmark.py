@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from glioframe.core.progress import Progress
-    from glioframe.pipeline.benchmark import Benchmark, BenchmarkRequest
+    from glioframe.pipeline.benchmark_setup import Benchmark, BenchmarkRequest
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -70,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _body(arguments: argparse.Namespace, progress: Progress) -> int:
     from glioframe.artifacts.benchmark import load_matrix
     from glioframe.core.workspace import Workspace
-    from glioframe.pipeline.benchmark import BenchmarkRequest, run_benchmark
+    from glioframe.pipeline.benchmark import run_benchmark
+    from glioframe.pipeline.benchmark_setup import BenchmarkRequest
     from glioframe.training.device import resolve_device
 
     # A job finds its device on the machine that it runs on.

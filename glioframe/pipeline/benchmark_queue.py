@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from glioframe.pipeline.benchmark import open_benchmark
+from glioframe.pipeline.benchmark_setup import open_benchmark
 from glioframe.pipeline.jobs import Job
 
 if TYPE_CHECKING:
     from glioframe.core.workspace import Workspace
-    from glioframe.pipeline.benchmark import Benchmark, BenchmarkRequest
+    from glioframe.pipeline.benchmark_setup import Benchmark, BenchmarkRequest
     from glioframe.pipeline.launch_slurm import SubmittedJob
     from glioframe.pipeline.launcher_settings import LauncherSettings
 

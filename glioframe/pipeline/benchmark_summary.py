@@ -17,7 +17,8 @@ from glioframe.pipeline.benchmark_table import write_comparisons, write_table
 from glioframe.pipeline.environment import describe_environment
 from glioframe.pipeline.notices import notices_for
 from glioframe.pipeline.preprocessed_folder import PreprocessedFolder
-from glioframe.reporting.benchmark_report import BenchmarkContent, render_benchmark
+from glioframe.reporting.benchmark_content import BenchmarkContent
+from glioframe.reporting.benchmark_report import render_benchmark
 from glioframe.reporting.checklist import checklist_markdown, draft_checklist
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from glioframe.artifacts.benchmark import BenchmarkRow, RowOutcome
     from glioframe.artifacts.prediction import PredictionRow
     from glioframe.core.progress import Progress
-    from glioframe.pipeline.benchmark import Benchmark
+    from glioframe.pipeline.benchmark_setup import Benchmark
 
 COMMAND = "glioframe_benchmark"
 ALL_CHANNELS = "all channels"

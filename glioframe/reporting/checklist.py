@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from glioframe.artifacts.evaluation import EvaluationGroup
     from glioframe.artifacts.fingerprint import Fingerprint
     from glioframe.artifacts.plan import Plan
-    from glioframe.reporting.benchmark_report import BenchmarkContent
+    from glioframe.reporting.benchmark_content import BenchmarkContent
 
 TO_WRITE = "To be written by the authors."
 
