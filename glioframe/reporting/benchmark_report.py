@@ -103,7 +103,7 @@ def _figures(
     content: BenchmarkContent, anchor: str, split: str, target: str, groups: Sequence[EvaluationGroup]
 ) -> Iterator[tuple[str, str]]:
     """(SVG, caption) of the pictures in which models can be told apart."""
-    chosen = _overlaid(groups, content.matrix.reference)
+    chosen = _overlaid(content, groups)
     samples = {
         name: Sample.from_rows(
             [row for row in content.rows if (row.model, row.split, row.target) == (name, split, target)]
@@ -113,8 +113,10 @@ def _figures(
     first = next(iter(samples.values()), None)
     if first is None or not (first.num_positive and first.num_negative):
         return
-    which = "" if len(chosen) == len(groups) else f" The {len(chosen)} models of highest AUC, the reference among them."
-    caption = f"ROC curves; bands hold the sensitivity in 95 % of resamples of patients.{which}"
+    which = (
+        "" if len(chosen) == len(groups) else " Shown: the reference, and of each other task its row of highest AUC."
+    )
+    caption = f"ROC curves; a band holds the sensitivity in 95 % of resamples of patients.{which}"
     yield draw_roc_overlay(samples, name=f"{anchor}-roc"), caption
     caption = "Calibration: what the probabilities said against what came, in bins of equally many cases."
     yield draw_calibration_overlay(samples, name=f"{anchor}-calibration"), caption
@@ -125,13 +127,16 @@ def _figures(
     yield draw_decision_curves(samples, name=f"{anchor}-decision"), caption
 
 
-def _overlaid(groups: Sequence[EvaluationGroup], reference: str) -> list[str]:
-    ranked = sorted(groups, key=lambda group: -(group.metrics.auc.value or 0.0))
-    best = [group.model for group in ranked[:MOST_MODELS]]
-    names = [group.model for group in groups]
-    if reference in names and reference not in best:
-        best[-1] = reference
-    return [name for name in names if name in best]
+def _overlaid(content: BenchmarkContent, groups: Sequence[EvaluationGroup]) -> list[str]:
+    """The reference and, of each other task, the row of highest AUC: with more curves, none can be followed."""
+    reference = content.matrix.reference
+    task_of = {row.name: row.task for row in content.matrix.rows}
+    best: dict[str, str] = {}
+    for group in sorted(groups, key=lambda group: -(group.metrics.auc.value or 0.0)):
+        best.setdefault(task_of[group.model], group.model)
+    if reference in {group.model for group in groups}:
+        best[task_of[reference]] = reference
+    return [group.model for group in groups if group.model in best.values()][:MOST_MODELS]
 
 
 def _per_site(

@@ -121,6 +121,16 @@ def test_features_are_extracted_once_and_again_only_when_something_changed(tmp_p
     assert len(list(cached.iterdir())) == 9
 
 
+def test_a_channel_that_is_hidden_from_the_prediction_is_missing_in_its_features(trained):
+    cases = [load_preprocessed_case(trained.preprocessed_folder, case.case_id) for case in trained.val_cases]
+    case = next(case for case in cases if all(case.properties.channels_present))
+    mri_only = replace(case, properties=replace(case.properties, channels_present=(True, False)))
+    (whole,), (part,) = (case_features.extract_cases(trained, [case.case_id], seen=[each]) for each in (case, mri_only))
+    assert not any(name.startswith("fdopa_firstorder") for name in part)
+    assert part["t1c_firstorder_Mean"] == whole["t1c_firstorder_Mean"]
+    assert TASK.predict(trained, mri_only) != TASK.predict(trained, case)
+
+
 def test_worker_processes_extract_the_same(tmp_path):
     one, two = (radiomics_run(tmp_path / str(number), num_cases=8, num_val=0) for number in (1, 2))
     ids = [case.case_id for case in one.train_cases]

@@ -71,18 +71,25 @@ def settings_of(run: Run[Settings]) -> ExtractionSettings:
     )
 
 
-def extract_cases(run: Run[Settings], case_ids: Sequence[str], *, outline: str = "") -> list[dict[str, float]]:
+def extract_cases(
+    run: Run[Settings],
+    case_ids: Sequence[str],
+    *,
+    outline: str = "",
+    seen: Sequence[PreprocessedCase] | None = None,
+) -> list[dict[str, float]]:
     """Features of preprocessed cases by name, in the order of the cases.
 
     Args:
         run: Names the folder of the cases, plan and settings.
         case_ids: The cases.
         outline: One of :data:`OUTLINES`.
+        seen: The same cases as the caller has them, maybe with channels hidden; None for what is in the folder.
 
     Raises:
         PredictionError: A case has no lesion.
     """
-    cases = [load_preprocessed_case(run.preprocessed_folder, case_id) for case_id in case_ids]
+    cases = seen or [load_preprocessed_case(run.preprocessed_folder, case_id) for case_id in case_ids]
     how = _How(settings=settings_of(run), plan=run.plan, dataset=run.dataset, outline=outline)
     work = partial(_cached, how=how, folder=run.cache_folder)
     wanted = run.settings.num_workers or min(os.cpu_count() or 1, _MOST_WORKERS)
@@ -156,6 +163,7 @@ def _cache_path(case: PreprocessedCase, how: _How, folder: Path) -> Path:
         "extraction": json.loads(to_json(how.settings)),
         "protocol": how.dataset.protocol,
         "preprocessed": case.properties.preprocessing_hash,
+        "channels_present": case.properties.channels_present,
         "outline": how.outline,
     }
     digest = sha256_of_text(json.dumps(content, sort_keys=True))

@@ -18,25 +18,33 @@ from glioframe.tasks.radiomics_baseline.table import FeatureTable, check_cases, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from glioframe.artifacts.case import PreprocessedCase
     from glioframe.task_api.run import Run
     from glioframe.tasks.radiomics_baseline.settings import Settings
 
 _read_once = lru_cache(maxsize=4)(read_features)
 
 
-def feature_table(run: Run[Settings], case_ids: Sequence[str], *, names: Sequence[str] | None = None) -> FeatureTable:
+def feature_table(
+    run: Run[Settings],
+    case_ids: Sequence[str],
+    *,
+    names: Sequence[str] | None = None,
+    seen: Sequence[PreprocessedCase] | None = None,
+) -> FeatureTable:
     """Features and covariates of cases.
 
     Args:
         run: Names the folder of the cases, plan and settings.
         case_ids: The rows.
         names: The columns; None for every one that a case has. A column that a case lacks is a missing value.
+        seen: The same cases as the caller has them, maybe with channels hidden; None for what is in the folder.
 
     Raises:
         TaskError: A case or a column is absent from a given table, or a covariate cannot be read.
         PredictionError: A case has no lesion.
     """
-    rows = _given(run, case_ids) if run.settings.features else extract_cases(run, case_ids)
+    rows = _given(run, case_ids) if run.settings.features else extract_cases(run, case_ids, seen=seen)
     cases = [run.find_case(case_id) for case_id in case_ids]
     rows = [row | covariate_features(case, run.settings) for row, case in zip(rows, cases, strict=True)]
     columns = list(dict.fromkeys(name for row in rows for name in row)) if names is None else list(names)

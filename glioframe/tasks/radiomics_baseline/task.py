@@ -66,7 +66,7 @@ class RadiomicsBaseline(Task[Settings]):
     def predict(self, run: Run[Settings], case: PreprocessedCase) -> CasePrediction:
         """Extracts what the model was fitted to, and applies it."""
         trained = load_model(run.folder)
-        table = feature_table(run, [case.case_id], names=trained.training.names)
+        table = feature_table(run, [case.case_id], names=trained.training.names, seen=[case])
         return CasePrediction(probabilities=tuple(trained.model.probabilities(table)[0].tolist()))
 
     def operating_point(self, run: Run[Settings]) -> float:
