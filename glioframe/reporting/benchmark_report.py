@@ -28,8 +28,6 @@ class ModelLine:
 
     name: str
     lines: tuple[MetricLine, ...]
-    minutes: str
-    memory: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,23 +73,12 @@ def _arms(content: BenchmarkContent) -> Iterator[Arm]:
                 title=title + (f": {wording.plain(one_class)} against the rest" if one_class else ""),
                 num_cases=whole[0].num_cases,
                 num_positive=whole[0].num_positive,
-                models=tuple(_model_line(content, group) for group in whole),
+                models=tuple(ModelLine(name=group.model, lines=metric_lines(group, _SHOWN)) for group in whole),
                 remarks=_shared_remarks(whole),
                 figures=tuple(_figures(content, anchor, split, target, whole)),
                 sites=sites,
                 per_site=tuple(_per_site(whole, by_site, sites)),
             )
-
-
-def _model_line(content: BenchmarkContent, group: EvaluationGroup) -> ModelLine:
-    outcome = next(outcome for outcome in content.outcomes if outcome.row == group.model)
-    cost = outcome.cost
-    return ModelLine(
-        name=group.model,
-        lines=metric_lines(group, _SHOWN),
-        minutes=f"{cost.seconds / 60:.1f}" if cost else "",
-        memory=f"{cost.peak_memory_gb:.1f}" if cost else "",
-    )
 
 
 def _shared_remarks(groups: Sequence[EvaluationGroup]) -> tuple[str, ...]:
