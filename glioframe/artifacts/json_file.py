@@ -15,7 +15,7 @@ from glioframe.core.files import write_text_atomically
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pydantic import ValidationError
+    from pydantic import TypeAdapter, ValidationError
 
 T = TypeVar("T")
 
@@ -23,6 +23,8 @@ STRICT = {"extra": "forbid", "ser_json_inf_nan": "null"}
 """Set as ``__pydantic_config__`` on a dataclass: unknown keys are refused."""
 
 _MOST_FAULTS_SHOWN = 5
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}
+"""By schema: building one takes many times as long as checking a file with it."""
 
 
 def load_json(schema: type[T], path: Path) -> T:
@@ -61,10 +63,10 @@ def parse(schema: type[T], content: object, *, where: str | Path) -> T:
     Raises:
         ArtifactError: With up to five faults, each with its path inside the document.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(schema).validate_json(json.dumps(content), strict=True)
+        checked: T = _adapter(schema).validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
         raise ArtifactError(
             where,
@@ -72,19 +74,26 @@ def parse(schema: type[T], content: object, *, where: str | Path) -> T:
             found=_faults(error),
             fix="Mend the named keys",
         ) from None
+    return checked
 
 
 def to_json(artifact: object) -> str:
     """The artifact as indented JSON text with keys in field order and a final newline."""
-    from pydantic import TypeAdapter
-
-    content = TypeAdapter(type(artifact)).dump_python(artifact, mode="json")
+    content = _adapter(type(artifact)).dump_python(artifact, mode="json")
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def save_json(artifact: object, path: Path) -> None:
     """Writes the artifact atomically to ``path``."""
     write_text_atomically(path, to_json(artifact))
+
+
+def _adapter(schema: type[Any]) -> TypeAdapter[Any]:
+    if schema not in _adapters:
+        from pydantic import TypeAdapter
+
+        _adapters[schema] = TypeAdapter(schema)
+    return _adapters[schema]
 
 
 def _noun(schema: type[Any]) -> str:

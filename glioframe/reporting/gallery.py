@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from glioframe.artifacts.case import load_preprocessed_case
+from glioframe.artifacts.json_file import to_json
 from glioframe.artifacts.pet_record import load_pet_record
 from glioframe.core.errors import ArtifactError
 from glioframe.reporting.case_picture import ChannelView, draw_case
 from glioframe.reporting.pet_remarks import pet_remarks
+from glioframe.reporting.picture_cache import drawn_once
 from glioframe.reporting.time_activity_figure import draw_time_activity
 from glioframe.reporting.wording import UNIT_NAMES
 
@@ -18,11 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from glioframe.artifacts.case import PreprocessedCase
     from glioframe.artifacts.fingerprint import Fingerprint
+    from glioframe.artifacts.pet_record import DynamicPetRecord
     from glioframe.artifacts.plan import ChannelPlan, Plan, Recipe
     from glioframe.reporting.questions import CaseAnswer
 
 MOST_CARDS = 24
+_ANY_NAME = "name-of-the-figure"
 _MAPS: dict[Recipe, tuple[str, float, float]] = {
     "static_tbr": ("TBR", 0.0, 3.5),
     "static_suv": ("SUV", 0.0, 5.0),
@@ -121,7 +126,7 @@ def _card(answer: CaseAnswer, views: Sequence[ChannelView], folder: Path | None,
         else f"{move.channel} left where it was: registration did not help"
         for move in (record.alignments if record else ())
     ]
-    encoded = base64.b64encode(draw_case(case, views)).decode("ascii")
+    encoded = base64.b64encode(_picture(case, views)).decode("ascii")
     through = "the lesion's center" if case.properties.has_lesion_label else "the middle of the image"
     outlined = ", with the lesion outlined" if case.properties.has_lesion_label else ""
     return Card(
@@ -131,6 +136,28 @@ def _card(answer: CaseAnswer, views: Sequence[ChannelView], folder: Path | None,
             f"Axial, coronal and sagittal slices of {', '.join(view.label for view in views)} through {through} of "
             f"case {answer.case_id}{outlined}."
         ),
-        curves=draw_time_activity(dynamic, name=f"{name}-curves") if dynamic else "",
+        curves=_curves(case, dynamic, name=name) if dynamic else "",
         remarks=(*(pet_remarks(record) if record else ()), *moves),
     )
+
+
+def _picture(case: PreprocessedCase, views: Sequence[ChannelView]) -> bytes:
+    properties = case.properties
+    shown = {
+        "preprocessed": properties.preprocessing_hash,
+        "present": properties.channels_present,
+        "views": [asdict(view) for view in views],
+    }
+    return drawn_once(case.folder, case.case_id, shown, lambda: draw_case(case, views), suffix=".jpg")
+
+
+def _curves(case: PreprocessedCase, dynamic: DynamicPetRecord, *, name: str) -> str:
+    """As SVG; ``name`` tells its identifiers from those of other figures on the page."""
+    svg = drawn_once(
+        case.folder,
+        case.case_id,
+        {"dynamic": to_json(dynamic)},
+        lambda: draw_time_activity(dynamic, name=_ANY_NAME).encode(),
+        suffix=".svg",
+    )
+    return svg.decode().replace(_ANY_NAME, f"{name}-curves")

@@ -39,22 +39,33 @@ def parameter_grid(classifier: Classifier) -> list[Parameters]:
     return [dict(parameters) for parameters in ParameterGrid(_GRIDS[classifier])]
 
 
-def build_pipeline(classifier: Classifier, parameters: Parameters, *, max_correlation: float, seed: int) -> Pipeline:
-    """Everything that is learned from training rows, in order, as one estimator.
+def build_preparation(*, max_correlation: float) -> Pipeline:
+    """What is learned from training rows without their targets, and so is the same for all parameters.
 
     Args:
-        classifier: The kind.
-        parameters: One of :func:`parameter_grid`.
         max_correlation: Of two features that correlate more, one is left out.
-        seed: Of the trees.
     """
-    own = {name: value for name, value in parameters.items() if name != "num_features"}
     return Pipeline(
         [
             ("usable", UsableFeatures()),
             ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
             ("uncorrelated", Uncorrelated(largest=max_correlation)),
             ("scale", StandardScaler()),
+        ]
+    )
+
+
+def build_classification(classifier: Classifier, parameters: Parameters, *, seed: int) -> Pipeline:
+    """What is learned from prepared training rows and their targets: selection and classifier.
+
+    Args:
+        classifier: The kind.
+        parameters: One of :func:`parameter_grid`.
+        seed: Of the trees.
+    """
+    own = {name: value for name, value in parameters.items() if name != "num_features"}
+    return Pipeline(
+        [
             ("strongest", Strongest(most=int(parameters["num_features"]))),
             ("classify", _estimator(classifier, own, seed % 2**32)),
         ]

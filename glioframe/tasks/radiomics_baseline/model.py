@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import Pipeline
 
 from glioframe.core.errors import TaskError
 from glioframe.core.progress import SilentProgress
@@ -16,15 +17,20 @@ from glioframe.core.seeds import derive_seed
 from glioframe.evaluation.discrimination import auc
 from glioframe.evaluation.operating_point import NEUTRAL, choose_operating_point
 from glioframe.tasks.radiomics_baseline.calibration import Calibration, fit_calibration
-from glioframe.tasks.radiomics_baseline.classifiers import Parameters, build_pipeline, class_scores, parameter_grid
+from glioframe.tasks.radiomics_baseline.classifiers import (
+    Parameters,
+    build_classification,
+    build_preparation,
+    class_scores,
+    parameter_grid,
+)
 from glioframe.tasks.radiomics_baseline.combat import Combat, fit_combat
 from glioframe.tasks.radiomics_baseline.table import CLINICAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
-    from sklearn.pipeline import Pipeline
 
     from glioframe.core.progress import Progress
     from glioframe.tasks.radiomics_baseline.settings import Settings
@@ -82,23 +88,42 @@ class Model:
         return self.calibration.probabilities(self.scorer.scores(table))
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Prepared:
+    """What was learned from training rows without their targets, and the rows as it leaves them, (n, q)."""
+
+    combat: Combat | None
+    preparation: Pipeline
+    values: NDArray[np.float64]
+
+
 def fit_scorer(
     table: FeatureTable, classes: NDArray[np.int64], settings: Settings, parameters: Parameters, *, seed: int
 ) -> Scorer:
     """Fits harmonization, filters, selection and classifier to the rows of ``table`` and to nothing else."""
+    return _fit_classification(_prepare(table, settings), classes, settings, parameters, seed=seed)
+
+
+def _prepare(table: FeatureTable, settings: Settings) -> _Prepared:
     combat = None
     if settings.harmonize == "combat":
         is_clinical = np.array([name.startswith(CLINICAL) for name in table.names])
         combat = fit_combat(table.values, table.sites, untouched=is_clinical)
-    pipeline = build_pipeline(
-        settings.classifier, parameters, max_correlation=settings.max_correlation, seed=derive_seed(seed, "classifier")
-    )
-    scorer = Scorer(combat=combat, pipeline=pipeline)
+    inputs = table.values if combat is None else combat.harmonized(table.values, table.sites)
+    preparation = build_preparation(max_correlation=settings.max_correlation)
+    return _Prepared(combat=combat, preparation=preparation, values=preparation.fit_transform(inputs))
+
+
+def _fit_classification(
+    prepared: _Prepared, classes: NDArray[np.int64], settings: Settings, parameters: Parameters, *, seed: int
+) -> Scorer:
+    classification = build_classification(settings.classifier, parameters, seed=derive_seed(seed, "classifier"))
     with warnings.catch_warnings():
         # A fit that stops early is judged by its held-out rows as any other.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        pipeline.fit(scorer.inputs(table), classes)
-    return scorer
+        classification.fit(prepared.values, classes)
+    fitted = Pipeline([*prepared.preparation.steps, *classification.steps])
+    return Scorer(combat=prepared.combat, pipeline=fitted)
 
 
 def fit_model(
@@ -121,15 +146,15 @@ def fit_model(
     num_classes = _num_classes(classes)
     splits = grouped_folds(classes, table.subjects, num_folds=_NUM_FOLDS, seed=derive_seed(seed, "inner_folds"))
     grid = parameter_grid(settings.classifier)
-    tracked = (progress or SilentProgress()).track(grid, step="tune", total=len(grid)) if splits else ()
-    tried = [(parameters, _held_out(table, classes, settings, parameters, splits, seed)) for parameters in tracked]
+    tracked = (progress or SilentProgress()).track(splits, step="tune", total=len(splits))
+    every = _held_out(table, classes, settings, grid, tracked, seed)
     rows = np.sort(np.concatenate([test for _, test in splits])) if splits else np.array([], dtype=np.int64)
-    areas = [_mean_auc(classes[rows], scores[rows]) for _, scores in tried]
+    areas = [_mean_auc(classes[rows], scores[rows]) for scores in every] if splits else []
     best = int(np.argmax(areas)) if areas else 0
-    held_out = tried[best][1][rows] if tried else np.zeros((0, num_classes))
+    held_out = every[best][rows]
     calibration = fit_calibration(held_out, classes[rows])
     operating_point = NEUTRAL
-    if tried and num_classes == _BINARY:
+    if splits and num_classes == _BINARY:
         operating_point = choose_operating_point(classes[rows], calibration.probabilities(held_out)[:, 1])
     return Model(
         scorer=fit_scorer(table, classes, settings, grid[best], seed=seed),
@@ -204,16 +229,18 @@ def _held_out(
     table: FeatureTable,
     classes: NDArray[np.int64],
     settings: Settings,
-    parameters: Parameters,
-    splits: Sequence[Split],
+    grid: Sequence[Parameters],
+    splits: Iterable[Split],
     seed: int,
 ) -> NDArray[np.float64]:
-    """Scores (n, k) of the test rows of all splits; 0 elsewhere."""
-    scores = np.zeros((len(classes), _num_classes(classes)))
+    """Scores (g, n, k) of the test rows of all splits, under each of the parameters; 0 elsewhere."""
+    found = np.zeros((len(grid), len(classes), _num_classes(classes)))
     for train, test in splits:
-        scorer = fit_scorer(table.rows(train), classes[train], settings, parameters, seed=seed)
-        scores[test] = scorer.scores(table.rows(test))
-    return scores
+        prepared = _prepare(table.rows(train), settings)
+        for index, parameters in enumerate(grid):
+            scorer = _fit_classification(prepared, classes[train], settings, parameters, seed=seed)
+            found[index, test] = scorer.scores(table.rows(test))
+    return found
 
 
 def _mean_auc(classes: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
