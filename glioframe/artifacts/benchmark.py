@@ -29,6 +29,8 @@ class BenchmarkRow:
         overrides: ``section.key=value``, as for ``glioframe_train --set``.
         quick_overrides: Further ones for a smoke run.
         hide_channels: Whether to predict the validation cases again from the MRI alone and from the PET alone.
+        pretrained: Whether the encoder starts from the weights given for the row's configuration; without them, the
+            row does not apply.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -38,6 +40,7 @@ class BenchmarkRow:
     overrides: tuple[str, ...] = ()
     quick_overrides: tuple[str, ...] = ()
     hide_channels: bool = False
+    pretrained: bool = False
 
     @property
     def folder_name(self) -> str:
@@ -122,6 +125,7 @@ class RowOutcome:
         reason: Why it is not done; empty where it is.
         splits_hashes: SHA-256 of the folds of each repetition.
         cost: None where it is not done.
+        pretrained: SHA-256 that tells what its encoders started from; empty for a random start.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -130,6 +134,7 @@ class RowOutcome:
     reason: str = ""
     splits_hashes: tuple[str, ...] = field(default_factory=tuple)
     cost: Cost | None = None
+    pretrained: str = ""
 
 
 def load_matrix(name: str) -> BenchmarkMatrix:

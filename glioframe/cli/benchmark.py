@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glioframe.cli.command import DONE, USER_ERROR, new_parser, positive_int, run_command
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from glioframe.core.progress import Progress
@@ -48,6 +49,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--row", dest="rows", action="append", default=[], metavar="NAME", help="train this row only; may be repeated"
     )
+    parser.add_argument(
+        "--pretrained",
+        type=_weights,
+        action="append",
+        default=[],
+        metavar="CONFIGURATION=RUN_OR_FILE",
+        help="what the matrix's pretrained rows of a configuration start from, as for glioframe_train; may be repeated",
+    )
     parser.add_argument("--no-training", action="store_true", help="write tables and report of what is trained")
     parser.add_argument("--no-report", action="store_true", help="train only; leave tables and report to a later call")
     parser.add_argument(
@@ -65,6 +74,13 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command."""
     return run_command(build_parser(), _body, argv)
+
+
+def _weights(text: str) -> tuple[str, Path]:
+    configuration, equals, path = text.partition("=")
+    if not (configuration and equals and path):
+        raise argparse.ArgumentTypeError(f"expected CONFIGURATION=RUN_OR_FILE, such as 3d_cnn=a_run, found {text!r}")
+    return configuration, Path(path)
 
 
 def _body(arguments: argparse.Namespace, progress: Progress) -> int:
@@ -90,6 +106,7 @@ def _body(arguments: argparse.Namespace, progress: Progress) -> int:
         train=not arguments.no_training,
         report=not arguments.no_report,
         num_resamples=arguments.num_resamples,
+        pretrained=dict(arguments.pretrained),
     )
     if arguments.launcher:
         return _queue(request, arguments)

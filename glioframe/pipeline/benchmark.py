@@ -58,15 +58,19 @@ def report_benchmark(benchmark: Benchmark, *, progress: Progress) -> None:
 
 
 def _outcome(benchmark: Benchmark, row: BenchmarkRow) -> RowOutcome:
+    """How the row ended; one that was trained from weights counts whether or not they are named again."""
     folders = [benchmark.folder.row_folder(row, repetition) for repetition in range(len(benchmark.folds))]
     for folder in folders:
         if folder.shortfall_path.is_file():
             shortfall = load_json(Shortfall, folder.shortfall_path)
             return RowOutcome(row=row.name, status=shortfall.status, reason=shortfall.reason)
         if not folder.is_done(hides_channels=row.hide_channels):
+            if benchmark.lacks_weights(row):
+                return RowOutcome(row=row.name, status="not applicable", reason=_no_weights(row))
             return RowOutcome(row=row.name, status="not trained", reason="Run the same command again to train it.")
     costs = [load_json(Cost, folder.cost_path) for folder in folders]
-    hashes = tuple(folder.model.description().splits_hash for folder in folders)
+    descriptions = [folder.model.description() for folder in folders]
+    hashes = tuple(description.splits_hash for description in descriptions)
     if hashes != benchmark.splits_hashes:
         raise TrainingError(
             folders[0].path,
@@ -83,4 +87,10 @@ def _outcome(benchmark: Benchmark, row: BenchmarkRow) -> RowOutcome:
             peak_memory_gb=max(cost.peak_memory_gb for cost in costs),
             device=costs[0].device,
         ),
+        pretrained=descriptions[0].pretrained,
     )
+
+
+def _no_weights(row: BenchmarkRow) -> str:
+    name = row.configuration
+    return f"No pretrained weights are given for {name}. Pass --pretrained {name}=RUN_OR_FILE to train this row."

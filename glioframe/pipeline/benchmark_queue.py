@@ -56,4 +56,6 @@ def _job(benchmark: Benchmark, matrix_name: str, name: str, *more: str) -> Job:
     arguments = [benchmark.dataset.folder.name, "--target", benchmark.target, "--matrix", matrix]
     arguments += ["--split-policy", request.split_policy, "--repetitions", str(request.num_repetitions)]
     arguments += ["--num-resamples", str(request.num_resamples), *(["--quick"] if request.quick else [])]
+    for configuration, path in request.pretrained.items():
+        arguments += ["--pretrained", f"{configuration}={path.absolute()}"]
     return Job(name=name, module=_COMMAND, arguments=(*arguments, *more), device=request.device)

@@ -17,7 +17,8 @@ from glioframe.pipeline.preprocessed_folder import PreprocessedFolder
 from glioframe.pipeline.training import TrainingRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from glioframe.artifacts.benchmark import BenchmarkMatrix, BenchmarkRow
     from glioframe.artifacts.raw_dataset import RawDataset
@@ -46,6 +47,7 @@ class BenchmarkRequest:
         train: Train what is not trained yet.
         report: Compare and report what is trained.
         num_resamples: Of the bootstrap.
+        pretrained: Weights that pretrained rows start from, by configuration.
     """
 
     dataset: str
@@ -61,6 +63,7 @@ class BenchmarkRequest:
     train: bool = True
     report: bool = True
     num_resamples: int = 2000
+    pretrained: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def variant(self) -> str:
@@ -108,6 +111,7 @@ class Benchmark:
                 target=self.target,
                 overrides=(*row.overrides, *(row.quick_overrides if request.quick else ())),
                 device=request.device,
+                pretrained=request.pretrained[row.configuration] if row.pretrained else None,
                 splits_path=self.folder.splits_path(repetition),
                 model_path=folder.path,
                 model_name=row.name,
@@ -116,9 +120,14 @@ class Benchmark:
         )
 
     def jobs_left(self) -> list[RowJob]:
-        """What is asked for and not trained yet."""
-        jobs = [self.job(row, repetition) for row in self._rows for repetition in range(len(self.folds))]
+        """What is asked for, applies, and is not trained yet."""
+        rows = [row for row in self._rows if not self.lacks_weights(row)]
+        jobs = [self.job(row, repetition) for row in rows for repetition in range(len(self.folds))]
         return [job for job in jobs if not job.folder.is_done(hides_channels=job.hide_channels)]
+
+    def lacks_weights(self, row: BenchmarkRow) -> bool:
+        """Whether the row starts from pretrained weights, and none are given for its configuration."""
+        return row.pretrained and row.configuration not in self.request.pretrained
 
     def throw_away(self) -> None:
         """Removes what is trained of the rows that are asked for."""
@@ -140,6 +149,7 @@ def open_benchmark(workspace: Workspace, request: BenchmarkRequest) -> Benchmark
         GlioframeError: The dataset, the plan or the folds are not there.
     """
     request.matrix.check()
+    _refuse_unused_weights(request)
     unknown = sorted(set(request.rows) - {row.name for row in request.matrix.rows})
     if unknown:
         raise SettingError(
@@ -164,6 +174,18 @@ def open_benchmark(workspace: Workspace, request: BenchmarkRequest) -> Benchmark
         folds=tuple(tuple(own) for own in folds),
         splits_hashes=tuple(splits_hash(own) for own in folds),
     )
+
+
+def _refuse_unused_weights(request: BenchmarkRequest) -> None:
+    used = {row.configuration for row in request.matrix.rows if row.pretrained}
+    unused = sorted(set(request.pretrained) - used)
+    if unused:
+        raise SettingError(
+            f"--pretrained {unused[0]}=...",
+            expected=f"a configuration of a pretrained row: {', '.join(sorted(used)) or 'the matrix has no such row'}",
+            found=unused[0],
+            fix='Choose one of these, or add a row with "pretrained": true to your own matrix',
+        )
 
 
 def _draw_folds(

@@ -42,6 +42,7 @@ COLUMNS = (
     "task",
     "configuration",
     "splits_hash",
+    "pretrained",
 )
 _METRICS = ("balanced_accuracy", "sensitivity", "specificity", "precision", "auprc", "brier", "ece")
 
@@ -57,6 +58,7 @@ def write_table(path: Path, matrix: BenchmarkMatrix, outcomes: Sequence[RowOutco
             "task": row.task,
             "configuration": row.configuration,
             "splits_hash": " ".join(outcome.splits_hashes),
+            "pretrained": outcome.pretrained,
         }
         if outcome.cost:
             facts |= {

@@ -32,6 +32,7 @@ OPTIONS = {
         "--overwrite",
         "--device",
         "--row",
+        "--pretrained",
         "--no-training",
         "--no-report",
         "--launcher",

@@ -172,6 +172,68 @@ def test_ctrl_c_leaves_no_process_and_going_on_gives_the_same_predictions(fresh_
     assert (results(fresh_home) / "predictions.tsv").read_text() == gone_on
 
 
+PRETRAINED = {
+    "name": "CNN pretrained",
+    "task": "recurrence_classifier",
+    "configuration": "3d_cnn",
+    "overrides": [*SHORT_TRAINING, "task.tuning=sawtooth"],
+    "pretrained": True,
+}
+
+
+@pytest.fixture
+def home_with_pretrained_row(benched_home, matrix, tmp_path, monkeypatch) -> Path:
+    """A finished benchmark whose matrix has gained a row that starts from weights."""
+    home = tmp_path / "home"
+    shutil.copytree(benched_home, home)
+    monkeypatch.setenv("GLIOFRAME_HOME", str(home))
+    write_matrix(matrix.parent, [*ROWS, PRETRAINED])
+    return home
+
+
+def line_of(home: Path, model: str) -> dict[str, str]:
+    return next(line for line in table(home) if line["model"] == model)
+
+
+def test_a_pretrained_row_is_trained_once_weights_are_given_and_is_kept(home_with_pretrained_row, matrix):
+    home = home_with_pretrained_row
+    assert run(matrix) == 0
+    line = line_of(home, "CNN pretrained")
+    assert line["status"] == "not applicable"
+    assert "--pretrained 3d_cnn=RUN_OR_FILE" in line["reason"]
+
+    scratch = results(home) / "rows" / "cnn" / "repetition_0"
+    assert run(matrix, "--pretrained", f"3d_cnn={scratch}") == 0
+    line = line_of(home, "CNN pretrained")
+    assert line["status"] == "done"
+    assert line["pretrained"]
+    assert not line_of(home, "CNN")["pretrained"]
+    rows = load_predictions(results(home) / "predictions.tsv")
+    of_model = {name: [row.probability for row in rows if row.model == name] for name in ("CNN", "CNN pretrained")}
+    assert of_model["CNN"] != of_model["CNN pretrained"]
+
+    assert run(matrix) == 0
+    assert line_of(home, "CNN pretrained") == line
+
+
+def test_weights_that_know_an_answer_fail_their_row_alone(home_with_pretrained_row, matrix, capsys):
+    home = home_with_pretrained_row
+    one_fold = results(home) / "rows" / "cnn" / "repetition_0" / "fold_0"
+    assert run(matrix, "--pretrained", f"3d_cnn={one_fold}") == 1
+    line = line_of(home, "CNN pretrained")
+    assert line["status"] == "failed"
+    assert "learned no label of a case that the fold is judged by" in line["reason"]
+    assert line_of(home, "CNN")["status"] == "done"
+
+
+def test_weights_for_a_configuration_that_no_row_starts_from_are_refused(matrix, capsys):
+    assert run(matrix, "--pretrained", "3d_vit=run") == 1
+    assert "the matrix has no such row, found 3d_vit" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        run(matrix, "--pretrained", "run")
+    assert "expected CONFIGURATION=RUN_OR_FILE" in capsys.readouterr().err
+
+
 def test_a_matrix_that_contradicts_itself_is_refused(matrix):
     content = json.loads(matrix.read_text())
     matrix.write_text(json.dumps({**content, "reference": "Nobody"}))
