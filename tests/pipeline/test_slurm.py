@@ -6,9 +6,10 @@ import time
 
 import pytest
 from homes import DATASET, MODEL, SHORT, TRAIN
+from test_benchmark import ROWS, results, table, write_matrix
 from test_launch import LONG, all_weights, from_this_checkout  # noqa: F401 - a fixture that works by being here
 
-from glioframe.cli import train
+from glioframe.cli import benchmark, train
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,7 +32,8 @@ def running_slurm():
 
 
 def ids_from(output: str) -> dict[str, str]:
-    return {line.split()[0]: line.split()[2] for line in output.splitlines() if " job " in line}
+    queued = [line.partition(" job ") for line in output.splitlines() if " job " in line]
+    return {name.strip(): facts.split()[0] for name, _, facts in queued}
 
 
 def wait_for(ids) -> None:
@@ -75,3 +77,17 @@ def test_after_a_fold_that_fails_the_others_end_and_nothing_waits_for_ever(home,
     assert (model / "fold_1" / "validation" / "predictions.tsv").is_file()
     assert "found only damaged ones" in (model / "jobs" / f"{ids['fold_0']}_0_log.out").read_text()
     assert not (model / "crossval").exists()
+
+
+def test_rows_of_a_benchmark_run_as_jobs_and_its_report_comes_last(fresh_home, tmp_path, capsys):
+    matrix = write_matrix(tmp_path, ROWS)
+    preset = tmp_path / "small.json"
+    preset.write_text('{"cpus_per_job": 1, "memory_gb": 2, "time_limit_min": 10}')
+    options = ["--matrix", str(matrix), "--device", "cpu", "--num-resamples", "50"]
+    assert benchmark.main(["1", *options, "--launcher", "slurm", "--launcher-preset", str(preset)]) == 0
+    ids = ids_from(capsys.readouterr().out)
+    assert set(ids) == {*(row["name"] for row in ROWS), "report"}
+    wait_for(set(ids.values()))
+    status = {line["model"]: line["status"] for line in table(fresh_home)}
+    assert status == {"Uptake": "done", "Late slope": "not applicable", "CNN": "done"}
+    assert (results(fresh_home) / "report.html").is_file()
