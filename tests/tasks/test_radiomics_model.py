@@ -15,9 +15,11 @@ from glioframe.core.errors import TaskError
 from glioframe.evaluation.discrimination import auc
 from glioframe.tasks.radiomics_baseline.calibration import fit_calibration
 from glioframe.tasks.radiomics_baseline.classifiers import parameter_grid
+from glioframe.tasks.radiomics_baseline.explanation import explain
 from glioframe.tasks.radiomics_baseline.filters import Strongest, Uncorrelated, UsableFeatures, intraclass_correlation
 from glioframe.tasks.radiomics_baseline.model import fit_model, grouped_folds, nested_cross_validation
 from glioframe.tasks.radiomics_baseline.settings import Settings
+from glioframe.tasks.radiomics_baseline.stored_model import TrainedModel
 from glioframe.tasks.radiomics_baseline.table import FeatureTable
 from ucsf import MISSING, ucsf_table
 
@@ -207,3 +209,20 @@ def test_the_whole_ucsf_cohort(target, low, high):
     table, classes = ucsf_table(Path(os.environ["GLIOFRAME_REAL_DATA"]), target)
     held_out = nested_cross_validation(table, classes, Settings())
     assert low <= auc(classes, held_out[:, 1]) <= high
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+@pytest.mark.parametrize("num_classes", [2, 3])
+def test_an_explanation_names_the_feature_that_marks_the_last_class(classifier, num_classes):
+    rng = np.random.default_rng(4)
+    classes = np.arange(60) % num_classes
+    values = rng.standard_normal((60, 5))
+    values[:, 3] += 4 * (classes == num_classes - 1)
+    table = table_of(values)
+    model = fit_model(table, classes, Settings(classifier=classifier), seed=0)
+    explanation = explain(TrainedModel(model=model, training=table), table, classifier)
+    assert explanation.contributions.shape == (60, len(explanation.names))
+    strength = dict(zip(explanation.names, np.abs(explanation.contributions).mean(axis=0), strict=True))
+    assert max(strength, key=strength.get) == "f3"
+    of_f3 = explanation.contributions[:, explanation.names.index("f3")]
+    assert of_f3[classes == num_classes - 1].mean() > of_f3[classes != num_classes - 1].mean()

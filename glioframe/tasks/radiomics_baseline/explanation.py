@@ -62,7 +62,9 @@ def _shap_values(
         warnings.simplefilter("ignore", PendingDeprecationWarning)  # of the way in which shap makes its color maps
         import shap
 
-    if classifier in {"random_forest", "gradient_boosting"}:
+    # shap reads boosted trees of two classes only.
+    boosted = classifier == "gradient_boosting" and len(classify.classes_) == len(("negative", "positive"))
+    if classifier == "random_forest" or boosted:
         return shap.TreeExplainer(classify).shap_values(inputs, check_additivity=False)
     if classifier in {"ridge", "elastic_net"}:
         return shap.LinearExplainer(classify, shap.maskers.Independent(background, max_samples=len(background)))(

@@ -1,6 +1,7 @@
 """Cohorts that a benchmark cannot serve, or not wholly: one clear line each, or what is done instead."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 from homes import DATASET
@@ -8,6 +9,8 @@ from test_benchmark import ROWS, results, run, table, write_matrix
 from test_guards import PLAN, edit_cases, one_error_line
 
 from builders import RECURRENCE, make_dataset
+from glioframe.artifacts.cases import save_cases
+from glioframe.artifacts.dataset import Target, save_dataset_description
 from glioframe.artifacts.prediction import load_predictions
 from glioframe.artifacts.splits import load_splits
 from glioframe.cli import benchmark, plan_and_preprocess
@@ -85,3 +88,31 @@ def test_one_site_alone_cannot_be_left_out(fresh_home, matrix, capsys):
     edit_cases(fresh_home, **{case: {"site": "Paris"} for case in CASES})
     assert run(matrix, "--split-policy", "leave_one_site_out") == 1
     assert "site" in one_error_line(capsys)
+
+
+def test_a_target_of_three_classes_is_compared_by_its_macro_auc_and_thresholds_do_not_apply(
+    tmp_path, matrix, monkeypatch
+):
+    home = tmp_path / "home"
+    folder = home / "raw" / DATASET
+    dataset = make_dataset(folder, num_subjects=9, num_external=0)
+    grade = Target(name="grade", classes=("2", "3", "4"))
+    description = replace(dataset.description, targets=(grade,))
+    cases = [
+        replace(case, targets={"grade": grade.classes[index % 3]}) for index, case in enumerate(dataset.training_cases)
+    ]
+    save_dataset_description(description, folder / "dataset.json", num_training=len(cases))
+    save_cases(cases, folder / "cases.tsv", description)
+    monkeypatch.setenv("GLIOFRAME_HOME", str(home))
+    assert plan_and_preprocess.main(PLAN) == 0
+    trees = {"name": "Trees", "task": "radiomics_baseline", "configuration": "3d_cnn"}
+    trees["overrides"] = ["task.classifier=gradient_boosting"]
+    write_matrix(tmp_path, [*UPTAKE, trees, {**ROWS[2], "hide_channels": False}])
+    assert run(matrix) == 0
+    with (results(home, "grade") / "comparisons.tsv").open(newline="") as stream:
+        compared = list(csv.DictReader(stream, delimiter="\t"))
+    assert {(line["model_a"], line["model_b"]) for line in compared} == {("Trees", "CNN")}
+    assert {line["target"] for line in compared} == {"grade"}
+    status = {line["model"]: line["status"] for line in table(home, "grade")}
+    assert status == {"Uptake": "not applicable", "Trees": "done", "CNN": "done"}
+    assert "no model is shown better than another" in (results(home, "grade") / "report.html").read_text()
