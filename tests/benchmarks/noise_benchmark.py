@@ -71,7 +71,8 @@ def main() -> None:
             deal_labels(home / "raw" / NAME, seed=seed)
             for folds in (home / "preprocessed" / NAME).glob("splits_final.json"):
                 folds.unlink()
-            command("plan_and_preprocess", "-d", "1", "-c", "3d_cnn", "3d_vit", home=home)
+            kept = () if seed == 0 else ("--keep-plan",)  # other folds, the same cases
+            command("plan_and_preprocess", "-d", "1", "-c", "3d_cnn", "3d_vit", *kept, home=home)
             options = ("--matrix", arguments.matrix, "--jobs", arguments.jobs, "--num-resamples", "20", "--quick")
             command("benchmark", "1", *options, "--device", "cpu", home=home)
             for model, auc in aucs(home).items():
