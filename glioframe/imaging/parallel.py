@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import get_reusable_executor
 
 from glioframe.core.errors import DatasetError, SettingError
 
@@ -55,6 +56,19 @@ def cases_on_cluster(scheduler: str) -> Iterator[None]:
     finally:
         _client.reset(token)
         client.close()
+
+
+@contextlib.contextmanager
+def workers_end() -> Iterator[None]:
+    """Ends, after it, the worker processes that :func:`for_each_case` keeps ready for its next call.
+
+    A process that multiprocessing started waits for its own processes before it ends, and idle workers stay for five
+    minutes.
+    """
+    try:
+        yield
+    finally:
+        get_reusable_executor(reuse=True).shutdown(wait=True)
 
 
 def for_each_case(

@@ -15,6 +15,7 @@ from glioframe.artifacts.prediction import save_predictions
 from glioframe.core.errors import ArtifactError, GlioframeError, PlanError, TaskError
 from glioframe.core.modality import Modality
 from glioframe.core.progress import SilentProgress
+from glioframe.imaging.parallel import workers_end
 from glioframe.pipeline.predictions import prediction_rows
 from glioframe.pipeline.train import train
 from glioframe.pipeline.training import TrainingRequest, load_training
@@ -69,7 +70,7 @@ def run_job(job: RowJob) -> None:
     job.folder.shortfall_path.unlink(missing_ok=True)
     with job.folder.log_path.open("a", encoding="utf-8") as log, contextlib.redirect_stderr(log):
         try:
-            with _costs_counted(job):
+            with workers_end(), _costs_counted(job):
                 _train(job)
         except GlioframeError as error:
             status: Status = "not applicable" if isinstance(error, (TaskError, PlanError)) else "failed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
@@ -13,7 +14,7 @@ from glioframe.core.errors import DatasetError, SettingError
 from glioframe.core.progress import SilentProgress
 from glioframe.dataset.preflight import check_dataset
 from glioframe.fingerprint.extract import extract_fingerprint
-from glioframe.imaging.parallel import for_each_case
+from glioframe.imaging.parallel import for_each_case, workers_end
 
 
 def slow_square(number: int) -> int:
@@ -29,6 +30,15 @@ def die_of_memory(_: int) -> None:
 def test_results_come_in_the_order_of_the_cases_whichever_is_done_first(num_workers):
     found = for_each_case(slow_square, range(4), num_workers=num_workers, progress=SilentProgress(), step="square")
     assert found == [0, 1, 4, 9]
+
+
+def test_workers_that_are_kept_for_the_next_call_can_be_ended():
+    """Or else a process that multiprocessing started waits minutes for them before it ends."""
+    for_each_case(slow_square, range(4), num_workers=2, progress=SilentProgress(), step="square")
+    assert multiprocessing.active_children()
+    with workers_end():
+        for_each_case(slow_square, range(4), num_workers=2, progress=SilentProgress(), step="square")
+    assert not multiprocessing.active_children()
 
 
 def test_no_cases_need_no_work():
