@@ -71,7 +71,8 @@ class PatientBootstrap:
         """The BCa interval of a statistic.
 
         Falls back to the percentile interval, widened to hold the estimate, where BCa does not exist: leaving out
-        one patient makes the statistic undefined, or all resamples lie on one side of the estimate.
+        one patient makes the statistic undefined, or the estimate lies in the tails of its own resamples, as that of
+        a calibration error near zero does: corrected for so much bias, the interval would shrink to a point.
 
         Returns:
             None where the bootstrap says nothing: the statistic is undefined, or nearly always so in the
@@ -111,14 +112,14 @@ def bca_tails(
     a = sum d^3 / (6 (sum d^2)^1.5), where d is the mean jackknife value minus each.
 
     Returns:
-        Tails to take quantiles of the distribution at; None where the correction does not exist.
+        Tails to take quantiles of the distribution at; None where the correction does not exist, or extrapolates.
     """
     below = np.count_nonzero(distribution < estimate - _EQUAL)
     equal = np.count_nonzero(np.abs(distribution - estimate) <= _EQUAL)
     share = (below + equal / 2) / distribution.size
     deviation = jackknife.mean() - jackknife
     squares = (deviation**2).sum()
-    if not (0 < share < 1 and squares > 0):  # also false for nan
+    if not (tails.min() < share < tails.max() and squares > 0):  # also false for nan
         return None
     acceleration = (deviation**3).sum() / (6 * squares**1.5)
     bias = ndtri(share)

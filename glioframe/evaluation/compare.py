@@ -13,7 +13,7 @@ from glioframe.evaluation.delong import delong_test
 from glioframe.evaluation.multiplicity import holm
 from glioframe.evaluation.paired import PairedPredictions
 from glioframe.evaluation.permutation import permutation_p_value
-from glioframe.evaluation.resolution import LEVEL, detectable_difference
+from glioframe.evaluation.resolution import LEVEL, detectable_difference, resolvable_in_words
 from glioframe.evaluation.rows import SPLITS, refuse_unusable, target_name
 from glioframe.evaluation.wording import count
 
@@ -159,9 +159,9 @@ def _conclusion(comparisons: Sequence[Comparison]) -> str:
     resolved = [each.detectable_difference for each in family if each.detectable_difference is not None]
     limits = f"smallest p value {smallest:.2g} after Holm for {count(len(family), 'comparison')}"
     if resolved:
-        low, high = f"{min(resolved):.2f}", f"{max(resolved):.2f}"
-        size = low if low == high else f"{low} to {high}"
-        limits += f"; with 80 % power, so many patients show a true difference of {size} in the AUC, not a smaller one"
+        size = resolvable_in_words(resolved)
+        shows = f"show a true difference of {size} in the AUC, not a smaller one" if size else "show no difference"
+        limits += f"; with 80 % power, so many patients {shows}"
     return f"{where}: {'; '.join(shown)} ({limits})."
 
 

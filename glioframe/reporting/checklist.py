@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from glioframe.core.provenance import glioframe_version
+from glioframe.evaluation.resolution import resolvable_in_words
 from glioframe.evaluation.wording import count
 from glioframe.reporting.wording import plain
 
@@ -267,7 +268,7 @@ def _resolvable(content: BenchmarkContent) -> str:
     smallest = [each.detectable_difference for each in content.comparisons if each.detectable_difference is not None]
     if not smallest:
         return ""
-    return (
-        f"Two models must differ by an AUC of {min(smallest):.2f} to {max(smallest):.2f} to be told apart with a power "
-        "of 80 % in this many cases."
-    )
+    size = resolvable_in_words(smallest)
+    if not size:
+        return "With a power of 80 %, so many cases cannot tell any two models apart."
+    return f"Two models must differ by an AUC of {size} to be told apart with a power of 80 % in this many cases."

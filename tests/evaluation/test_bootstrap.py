@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import bootstrap, norm, rankdata
 
 from glioframe.evaluation.bootstrap import BCA, PERCENTILE, PatientBootstrap
+from glioframe.evaluation.calibration import ece, weighted_ece
 from glioframe.evaluation.discrimination import auc, divide, weighted_auc
 
 TRUE_AUC = norm.cdf(1.2 / np.sqrt(2))
@@ -114,6 +115,19 @@ def test_an_estimate_at_the_edge_of_all_resamples_stays_inside_its_interval():
 
     found = PatientBootstrap(names(4), num_resamples=500).interval(number_of_absent_patients)
     assert found.low <= number_of_absent_patients(np.ones((1, 4)))[0] <= found.high
+
+
+def test_a_calibration_error_near_zero_is_not_taken_for_certain():
+    # Six of eight are positive, and each was given three quarters: as well calibrated as can be, by luck.
+    reference = np.array([1, 1, 1, 1, 1, 1, 0, 0])
+    probability = np.full(8, 0.75) + np.linspace(-1e-3, 1e-3, 8)
+    found = PatientBootstrap(names(8)).interval(
+        lambda weights: weighted_ece(reference, probability, weights, num_bins=1)
+    )
+    assert found.method == PERCENTILE
+    # 11 % of draws of eight patients have four positive ones or fewer: wrong by a quarter, or more.
+    assert found.low <= ece(reference, probability, num_bins=1) < 0.01
+    assert found.high > 0.24
 
 
 def coverage(num_simulations, *, num_cases, num_resamples):

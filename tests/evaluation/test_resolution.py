@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from glioframe.evaluation.delong import auc_covariance, auc_parts, delong_test
-from glioframe.evaluation.resolution import detectable_difference
+from glioframe.evaluation.resolution import detectable_difference, resolvable_in_words
 
 
 def draw_test(rng, *, num_cases, aucs):
@@ -28,3 +28,10 @@ def test_a_difference_of_that_size_is_shown_by_four_cohorts_in_five():
     tests = [draw_test(rng, num_cases=120, aucs=np.array([high, low])) for _ in range(600)]
     # The better model's AUC varies less, so that the power is a little higher; a share of 600 is known to 1.6 points.
     assert np.mean([test.p_value < 0.05 for test in tests]) == pytest.approx(0.82, abs=0.06)
+
+
+def test_differences_that_no_two_aucs_have_are_not_promised():
+    assert resolvable_in_words([0.21, 0.4, 0.3]) == "0.21 to 0.40"
+    assert resolvable_in_words([0.2]) == "0.20"
+    assert resolvable_in_words([0.33, 1.69]) == "0.33 at best"
+    assert resolvable_in_words([1.2, 1.69]) == ""
