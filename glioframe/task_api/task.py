@@ -42,7 +42,7 @@ class CasePrediction:
 
     Attributes:
         probabilities: One per class of the target, in its order; they sum to 1.
-        member_probabilities: The same from each ensemble member (mirrored views, seeds), for the spread.
+        member_probabilities: The same from each view (mirrored or not) of each ensemble member, for the spread.
     """
 
     probabilities: tuple[float, ...]

@@ -177,8 +177,8 @@ def test_the_loss_is_watched_on_cases_that_are_not_fitted(tmp_path):
         """Notes which cases are fitted."""
 
         settings_type, description = Settings, ""
-        requirements, predict = RecurrenceClassifier.requirements, RecurrenceClassifier.predict
-        build_network, sampling = RecurrenceClassifier.build_network, RecurrenceClassifier.sampling
+        requirements, sampling = RecurrenceClassifier.requirements, RecurrenceClassifier.sampling
+        build_network, prediction_step = RecurrenceClassifier.build_network, RecurrenceClassifier.prediction_step
 
         def training_step(self, run, network, batch) -> StepResult:
             seen.update(batch.case_ids)
