@@ -82,6 +82,12 @@ class Task(ABC, Generic[SettingsT]):
         """Changes the plan for this task, with a reason in ``plan.reasons``; by default not at all."""
         return plan
 
+    def check(self, run: Run[SettingsT]) -> None:
+        """Refuses what :meth:`fit` would refuse at its start; by default nothing.
+
+        Called before an earlier training is deleted and before anything is written, so it must not take long.
+        """
+
     @abstractmethod
     def fit(self, run: Run[SettingsT]) -> None:
         """Trains one fold from ``run.train_cases`` only, resuming if asked; writes under ``run.folder`` only."""

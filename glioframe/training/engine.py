@@ -27,7 +27,6 @@ from glioframe.training.batch import Batch
 from glioframe.training.checkpoint import Trainee, TrainingState
 from glioframe.training.device import peak_memory_mb, reproducible, resolve_device
 from glioframe.training.ema import AveragedNetwork
-from glioframe.training.fold_data import BatchRequest, FoldData
 from glioframe.training.inner_evaluation import InnerScores, inner_scores, on_cpu
 from glioframe.training.interruption import Interruption, watched_signals
 from glioframe.training.loading import prefetched, to_device
@@ -38,12 +37,14 @@ from glioframe.training.precision import choose_precision
 from glioframe.training.pretrained_record import save_record
 from glioframe.training.quantities import quantitative_channels
 from glioframe.training.ranks import Ranks
+from glioframe.training.start import make_start
 from glioframe.training.step_report import StepReport, of_whole_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from glioframe.task_api.run import Run
+    from glioframe.training.fold_data import BatchRequest
     from glioframe.training.gradient_task import GradientTask
 
 LOG = "training_log.jsonl"
@@ -131,21 +132,10 @@ class _MemberTraining:
         self._ranks = ranks
         self._must_stop = False
         self._plan = run.configuration.training
-        self._data = FoldData(run, task.sampling(run))
-        if self._plan.select == "best" and not self._data.inner_ids:
-            raise TrainingError(
-                run.folder,
-                expected="inner cases to select the best weights by",
-                found=f"none of {len(self._data.fit_ids)} training cases",
-                fix="Raise training.inner_fraction, or set training.select to final",
-            )
-        ranks.refuse_small_batch(run.configuration.batch_size, where=run.folder)
+        self._data, network, self._loaded = make_start(task, run)
         self._precision = choose_precision(device, amp=self._plan.amp)
         self._scaler = torch.amp.GradScaler(device.type, enabled=self._precision.needs_loss_scaling)
         self._quantitative = quantitative_channels(run.plan)
-        torch.manual_seed(derive_seed(self._data.seed, "network"))
-        network = task.build_network(run)
-        self._loaded = task.start(run, network)
         network = network.to(device)
         self._average = AveragedNetwork(network, decay=self._plan.ema_decay)
         self._trainee = Trainee(

@@ -126,6 +126,13 @@ class GradientTask(Task[SettingsT]):
         return Sampling()
 
     @final
+    def check(self, run: Run[SettingsT]) -> None:
+        """Builds and starts the network once, so that what refuses to start does so here."""
+        from glioframe.training.start import check_start
+
+        check_start(self, run)
+
+    @final
     def fit(self, run: Run[SettingsT]) -> None:
         """Trains one fold: the weights that predict, and the operating point, end up in ``run.folder``."""
         from glioframe.training.engine import train_fold
