@@ -29,7 +29,9 @@ _DASHES = (0, (4, 3))
 
 def draw_progress(records: Sequence[EpochRecord], path: Path, *, title: str) -> None:
     """Writes ``progress.png``: losses, inner metrics, learning rate, and time per epoch."""
-    figure = Figure(figsize=(10, 6.4), dpi=110, layout="constrained")
+    figure = Figure(figsize=(10, 6.4), dpi=110)
+    # Fixed, as searching for margins takes as long as drawing, and the figure is drawn again and again.
+    figure.subplots_adjust(left=0.06, right=0.985, bottom=0.075, top=0.89, wspace=0.14, hspace=0.2)
     losses, metrics, rate, times = figure.subplots(2, 2, sharex=True).ravel()
     _draw_losses(losses, records)
     _draw_metrics(metrics, records)

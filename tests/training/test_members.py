@@ -22,6 +22,7 @@ from training_builders import log, make_run, members, moved, weights
 TASK = RecurrenceClassifier()
 STEPS = 4
 """Of one member: two epochs of two steps."""
+PAIR = {"num_members": 2, "inner_fraction": 0.25}
 
 
 class Watches(GradientTask[Settings]):
@@ -60,6 +61,21 @@ def trained(task, tmp_path_factory):
     run = make_run(tmp_path_factory.mktemp("trained"), num_cases=12, num_members=3, inner_fraction=0.4)
     task.fit(run)
     return run
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """A fold of two networks, to be looked at only."""
+    run = make_run(tmp_path_factory.mktemp("pair"), **PAIR)
+    TASK.fit(run)
+    return run
+
+
+@pytest.fixture
+def own(pair, tmp_path):
+    """The same, as if trained in ``tmp_path``."""
+    shutil.copytree(pair.folder, tmp_path / "results" / "fold_0")
+    return make_run(tmp_path, **PAIR)
 
 
 def single(run, member: int):
@@ -131,38 +147,31 @@ def test_the_operating_point_and_the_temperature_are_those_of_the_mean(trained, 
 
 
 @pytest.mark.parametrize("step", [STEPS - 1, STEPS, STEPS + 1, 2 * STEPS])
-def test_a_training_stopped_in_any_member_and_resumed_equals_one_that_was_not(tmp_path, step):
-    whole = make_run(tmp_path, num_members=2, inner_fraction=0.25)
-    stopped = moved(whole, "stopped")
-    TASK.fit(whole)
+def test_a_training_stopped_in_any_member_and_resumed_equals_one_that_was_not(pair, tmp_path, step):
+    stopped = make_run(tmp_path, **PAIR)
     with pytest.raises(KeyboardInterrupt):
         Watches(signal_at=step).fit(stopped)
     assert not (stopped.folder / "operating_point.json").exists()
     TASK.fit(replace(stopped, resume=True))
-    for one, two in zip(members(whole), members(stopped), strict=True):
+    for one, two in zip(members(pair), members(stopped), strict=True):
         assert weights(one) == weights(two)
         assert log(one) == log(two)
-    assert load_operating_point(stopped.folder) == load_operating_point(whole.folder)
+    assert load_operating_point(stopped.folder) == load_operating_point(pair.folder)
 
 
-def test_a_finished_fold_is_not_trained_again_when_resumed(tmp_path):
-    run = make_run(tmp_path, num_members=2)
-    TASK.fit(run)
-    before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
-    TASK.fit(replace(run, resume=True))
-    assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
+def test_a_finished_fold_is_not_trained_again_when_resumed(own):
+    before = {path: path.stat().st_mtime_ns for path in own.folder.rglob("*")}
+    TASK.fit(replace(own, resume=True))
+    assert {path: path.stat().st_mtime_ns for path in own.folder.rglob("*")} == before
 
 
-def test_starting_anew_with_fewer_members_clears_the_others(tmp_path):
-    run = make_run(tmp_path, num_members=2)
-    TASK.fit(run)
+def test_starting_anew_with_fewer_members_clears_the_others(own, tmp_path):
+    assert list(own.folder.glob("member_*"))
     TASK.fit(make_run(tmp_path))
-    assert not list(run.folder.glob("member_*"))
+    assert not list(own.folder.glob("member_*"))
 
 
-def test_a_fold_that_lacks_a_member_does_not_predict(tmp_path):
-    run = make_run(tmp_path, num_members=2)
-    TASK.fit(run)
-    (run.folder / "member_1" / "checkpoint_final.safetensors").unlink()
+def test_a_fold_that_lacks_a_member_does_not_predict(own):
+    (own.folder / "member_1" / "checkpoint_final.safetensors").unlink()
     with pytest.raises(PredictionError, match=r"member_1.*Train the fold first"):
-        predict(run, run.val_cases[0].case_id)
+        predict(own, own.val_cases[0].case_id)
