@@ -148,6 +148,12 @@ def weights(run) -> bytes:
     return (run.folder / "checkpoint_final.safetensors").read_bytes()
 
 
+def members(run: Run[Any]) -> list[Run[Any]]:
+    """Of each network of the fold, by the documented places of their folders."""
+    number = run.configuration.training.num_members
+    return [run, *(moved(run, f"{run.folder.name}/member_{m}", member=m) for m in range(1, number))]
+
+
 def log(run) -> list[EpochRecord]:
     """The epochs, but for what depends on the machine."""
     return [

@@ -116,6 +116,7 @@ class TrainingPlan:
         channel_dropout: Probability of hiding a present channel in training, so that a missing one is no surprise.
         augmentation: 0 switches augmentation off, 1 is the standard strength.
         seed: Of weights, sampling and augmentation.
+        num_members: Networks of each fold, which differ in their random numbers alone; their mean predicts.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -135,6 +136,7 @@ class TrainingPlan:
     channel_dropout: Fraction = 0.1
     augmentation: Annotated[float, Ge(0), Le(2)] = 1.0
     seed: Annotated[int, Ge(0)] = 0
+    num_members: Count = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -32,7 +32,7 @@ class PredictionRow:
         target: ``name``, or ``name=class`` for one class of several against the rest.
         reference: 1 or 0; None where the expert's label is unknown.
         probability: Of the positive class.
-        std: Standard deviation over the ensemble's members (folds, mirrored views).
+        std: Standard deviation over the ensemble: folds, their members, mirrored views.
         model: Name of the model, e.g. ``recurrence_classifier/3d_cnn``.
         operating_point: Call it positive from this probability on; fixed inside the row's training fold.
     """

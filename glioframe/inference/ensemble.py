@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from glioframe.task_api.task import CasePrediction
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,6 +32,13 @@ def mean_probabilities(members: Sequence[Sequence[float]]) -> tuple[float, ...]:
     """One probability per class: the mean over members, each with one probability per class."""
     mean: NDArray[np.float64] = np.asarray(members, dtype=np.float64).mean(axis=0)
     return tuple(mean.tolist())
+
+
+def ensemble(predictions: Sequence[CasePrediction]) -> CasePrediction:
+    """The mean over an ensemble's members; the spread is taken over all members of all parts."""
+    members = tuple(member for part in predictions for member in (part.member_probabilities or (part.probabilities,)))
+    mean = mean_probabilities([part.probabilities for part in predictions])
+    return CasePrediction(probabilities=mean, member_probabilities=members)
 
 
 def spread(members: Sequence[Sequence[float]]) -> tuple[float, ...]:

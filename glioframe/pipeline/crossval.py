@@ -12,9 +12,10 @@ from glioframe.core.errors import TrainingError
 from glioframe.core.files import sha256_of_file
 from glioframe.core.provenance import Provenance
 from glioframe.evaluation.evaluate import evaluate
+from glioframe.inference.ensemble import ensemble
 from glioframe.pipeline.memory_section import memory_section
 from glioframe.pipeline.notices import notices_for
-from glioframe.pipeline.predictions import ensemble, prediction_rows
+from glioframe.pipeline.predictions import prediction_rows
 from glioframe.reporting.report import ReportContent, write_report
 
 if TYPE_CHECKING:

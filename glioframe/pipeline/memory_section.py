@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from glioframe.artifacts.training_log import load_training_log
 from glioframe.task_api.task import ReportSection
 from glioframe.training.engine import LOG
+from glioframe.training.members import member_runs
 from glioframe.training.memory_fallback import fallback_reasons
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 def memory_section(configuration: Configuration, runs: Sequence[Run[Any]]) -> list[ReportSection]:
     """One section; none for a task that keeps no log of epochs."""
+    members = [each for run in runs for each in member_runs(run)]
     peaks_mb = [
-        max(record.peak_memory_mb for record in load_training_log(run.folder / LOG))
-        for run in runs
-        if (run.folder / LOG).is_file()
+        max(record.peak_memory_mb for record in load_training_log(each.folder / LOG))
+        for each in members
+        if (each.folder / LOG).is_file()
     ]
     if not peaks_mb:
         return []
@@ -30,8 +32,7 @@ def memory_section(configuration: Configuration, runs: Sequence[Run[Any]]) -> li
         f"{max(peaks_mb) / 1000:.2f} GB. On a GPU that is what its allocator handed out; on a CPU it is the whole "
         "process, with Python, the libraries and the cases in memory."
     )
-    fallen = [(run.fold, reasons) for run in runs if (reasons := fallback_reasons(run))]
+    fallen = [f"{each.name}: {', '.join(reasons)}" for each in members if (reasons := fallback_reasons(each))]
     if fallen:
-        folds = "; ".join(f"fold {fold}: {', '.join(reasons)}" for fold, reasons in fallen)
-        text += f" Memory ran out all the same, and training went on with less than planned: {folds}."
+        text += f" Memory ran out all the same, and training went on with less than planned: {'; '.join(fallen)}."
     return [ReportSection(title="Memory", text=text)]

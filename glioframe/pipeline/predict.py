@@ -14,9 +14,10 @@ from glioframe.core.errors import PredictionError
 from glioframe.core.files import sha256_of_file
 from glioframe.core.provenance import Provenance
 from glioframe.evaluation.evaluate import evaluate
+from glioframe.inference.ensemble import ensemble
 from glioframe.pipeline.model_folder import ModelDescription, ModelFolder
 from glioframe.pipeline.notices import notices_for
-from glioframe.pipeline.predictions import ensemble, prediction_rows
+from glioframe.pipeline.predictions import prediction_rows
 from glioframe.pipeline.wording import some
 from glioframe.preprocessing.case import preprocess_case
 from glioframe.reporting.report import ReportContent, write_report

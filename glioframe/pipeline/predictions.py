@@ -5,21 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glioframe.artifacts.prediction import PredictionRow
-from glioframe.inference.ensemble import mean_probabilities, spread
-from glioframe.task_api.task import CasePrediction
+from glioframe.inference.ensemble import spread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from glioframe.artifacts.cases import Case
     from glioframe.artifacts.dataset import Target
-
-
-def ensemble(predictions: Sequence[CasePrediction]) -> CasePrediction:
-    """The mean over an ensemble's members; the spread is taken over all members of all parts."""
-    members = tuple(member for part in predictions for member in (part.member_probabilities or (part.probabilities,)))
-    mean = mean_probabilities([part.probabilities for part in predictions])
-    return CasePrediction(probabilities=mean, member_probabilities=members)
+    from glioframe.task_api.task import CasePrediction
 
 
 def prediction_rows(

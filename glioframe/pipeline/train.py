@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from glioframe.artifacts.prediction import load_predictions, save_predictions
 from glioframe.artifacts.splits import save_splits, splits_hash
 from glioframe.core.errors import TrainingError
 from glioframe.core.files import write_text_atomically
+from glioframe.core.progress import SilentProgress
 from glioframe.core.provenance import Provenance
 from glioframe.pipeline.crossval import find_outdated, report_cross_validation
 from glioframe.pipeline.environment import describe_environment
@@ -25,7 +27,8 @@ from glioframe.training.memory_fallback import as_trained
 from glioframe.training.ranks import Ranks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from glioframe.core.progress import Progress
     from glioframe.core.workspace import Workspace
@@ -95,6 +98,7 @@ def prepare_model_folder(training: Training, numbers: Sequence[int]) -> None:
 
     Raises:
         TrainingError: A fold does not exist or lacks a class; the folder holds another run, or none to resume.
+        GlioframeError: What the task refuses.
     """
     _check_folds(training, numbers)
     model, request = training.model, training.request
@@ -113,8 +117,22 @@ def prepare_model_folder(training: Training, numbers: Sequence[int]) -> None:
         raise TrainingError(
             model.path, expected="a run to resume", found="none", fix="Leave --c out to start a new one"
         )
-    wanted = ModelDescription(
-        task=request.task,
+    wanted = _describe(training)
+    if kept and model.model_path.is_file():
+        _refuse_other_run(load_json(ModelDescription, model.model_path), wanted, model)
+    if not request.resume:
+        for number in numbers:
+            training.task.check(training.run(number, progress=SilentProgress()))
+    for number in replaced:
+        shutil.rmtree(model.fold_folder(number))
+    if replaced:
+        shutil.rmtree(model.crossval_folder, ignore_errors=True)
+    _write_model(training, wanted)
+
+
+def _describe(training: Training) -> ModelDescription:
+    return ModelDescription(
+        task=training.request.task,
         configuration=training.configuration.name,
         target=training.target.name if training.target else "",
         settings=settings_as_json(training.settings),
@@ -123,13 +141,6 @@ def prepare_model_folder(training: Training, numbers: Sequence[int]) -> None:
         pretrained=training.pretrained.source,
         provenance=Provenance(command=COMMAND, seed=training.configuration.training.seed),
     )
-    if kept and model.model_path.is_file():
-        _refuse_other_run(load_json(ModelDescription, model.model_path), wanted, model)
-    for number in replaced:
-        shutil.rmtree(model.fold_folder(number))
-    if replaced:
-        shutil.rmtree(model.crossval_folder, ignore_errors=True)
-    _write_model(training, wanted)
 
 
 def _write_model(training: Training, description: ModelDescription) -> None:
@@ -162,13 +173,28 @@ def _refuse_other_run(found: ModelDescription, wanted: ModelDescription, model: 
 def _train_fold(training: Training, fold: int, progress: Progress, ranks: Ranks) -> None:
     run = training.run(fold, progress=progress)
     ranks.wait()  # whether to resume is seen in the folder that the first makes now
-    if ranks.is_first:
-        run.folder.mkdir(parents=True, exist_ok=True)
-    if ranks.is_first or isinstance(training.task, GradientTask):
-        training.task.fit(run)
+    with _folder_made(run.folder) if ranks.is_first else contextlib.nullcontext():
+        if ranks.is_first or isinstance(training.task, GradientTask):
+            training.task.fit(run)
     if ranks.is_first and not (run.resume and _is_validated(training, fold)):
         _validate(training, run)
     ranks.wait()
+
+
+@contextlib.contextmanager
+def _folder_made(folder: Path) -> Iterator[None]:
+    """Makes a folder, and takes it away again if what is done within it fails before it has written anything.
+
+    After an interruption it stays: the training has begun, and can be resumed.
+    """
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except Exception:
+        if is_new and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
 
 
 def _is_validated(training: Training, fold: int) -> bool:

@@ -29,7 +29,9 @@ _DASHES = (0, (4, 3))
 
 def draw_progress(records: Sequence[EpochRecord], path: Path, *, title: str) -> None:
     """Writes ``progress.png``: losses, inner metrics, learning rate, and time per epoch."""
-    figure = Figure(figsize=(10, 6.4), dpi=110, layout="constrained")
+    figure = Figure(figsize=(10, 6.4), dpi=110)
+    # Fixed, as searching for margins takes as long as drawing, and the figure is drawn again and again.
+    figure.subplots_adjust(left=0.06, right=0.985, bottom=0.075, top=0.89, wspace=0.14, hspace=0.2)
     losses, metrics, rate, times = figure.subplots(2, 2, sharex=True).ravel()
     _draw_losses(losses, records)
     _draw_metrics(metrics, records)
@@ -43,25 +45,27 @@ def draw_progress(records: Sequence[EpochRecord], path: Path, *, title: str) -> 
         figure.savefig(partial, format="png", metadata={"Software": None})
 
 
-def learning_curves_png(logs: Mapping[str, Sequence[EpochRecord]]) -> bytes:
-    """A PNG of the losses of several folds by name; a second panel only where there are inner cases."""
-    inner = {
-        name: [(record.epoch, record.inner_loss) for record in records if record.inner_loss is not None]
-        for name, records in logs.items()
-    }
-    titles = ["loss on the fitted cases"] + ["loss on the inner cases"] * any(inner.values())
+def learning_curves_png(logs: Mapping[str, Sequence[Sequence[EpochRecord]]]) -> bytes:
+    """A PNG of the losses of several folds by name; a second panel only where there are inner cases.
+
+    Args:
+        logs: Of each fold, one of every network; these share the fold's color and its entry in the legend.
+    """
+    has_inner = any(_inner_losses(records) for fold in logs.values() for records in fold)
+    titles = ["loss on the fitted cases"] + ["loss on the inner cases"] * has_inner
     figure = Figure(figsize=(1 + 4.5 * len(titles), 3.6), dpi=110, layout="constrained")
     panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
     for axes, title in zip(panels, titles, strict=True):
         _style(axes, title)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for index, (name, records) in enumerate(logs.items()):
+    for index, (name, fold) in enumerate(logs.items()):
         color = f"C{index % 10}"
-        epochs = [record.epoch for record in records]
-        panels[0].plot(epochs, _smoothed([record.train_loss for record in records]), color=color, lw=1.4, label=name)
-        if inner[name]:
-            panels[1].plot(*zip(*inner[name], strict=True), color=color, lw=1.4)
+        for member, records in enumerate(fold):
+            epochs, losses = [record.epoch for record in records], [record.train_loss for record in records]
+            panels[0].plot(epochs, _smoothed(losses), color=color, lw=1.4, label="_" * (member > 0) + name)
+            if inner := _inner_losses(records):
+                panels[1].plot(*zip(*inner, strict=True), color=color, lw=1.4)
     if logs:
         panels[0].legend(frameon=False, fontsize=8, ncols=2)
     buffer = io.BytesIO()
@@ -76,7 +80,7 @@ def _draw_losses(axes: Axes, records: Sequence[EpochRecord]) -> None:
     if len(records) >= _FEWEST_TO_SMOOTH:
         axes.plot(epochs, losses, color=_BLUE, lw=0.8, alpha=0.35)
     _line(axes, epochs, _smoothed(losses), color=_BLUE, label="fitted cases")
-    inner = [(record.epoch, record.inner_loss) for record in records if record.inner_loss is not None]
+    inner = _inner_losses(records)
     if inner:
         _line(axes, [epoch for epoch, _ in inner], [loss for _, loss in inner], color=_ORANGE, label="inner cases")
         best_epoch, best_loss = min(inner, key=lambda point: point[1])
@@ -149,6 +153,11 @@ def _style(axes: Axes, title: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#AAAAAA")
     axes.tick_params(colors="#555555", labelsize=9)
+
+
+def _inner_losses(records: Sequence[EpochRecord]) -> list[tuple[int, float]]:
+    """Epochs with their losses; nothing without inner cases."""
+    return [(record.epoch, record.inner_loss) for record in records if record.inner_loss is not None]
 
 
 def _smoothed(values: Sequence[float]) -> list[float]:

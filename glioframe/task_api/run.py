@@ -22,13 +22,15 @@ class Run(Generic[SettingsT]):
     """One fold of one task on one dataset.
 
     Attributes:
-        folder: ``.../fold_k``: the only folder that the task may write to.
+        folder: ``.../fold_k``: the only folder that the task may write to. Of a fold's networks, each but the first has
+            its own, ``.../fold_k/member_m``.
         dataset: The raw dataset's description.
         plan: The plan, as refined by the task and by ``--set``.
         configuration: The one trained here.
         settings: The task's settings.
         target: What is predicted; None for a task without a target.
         fold: Number of the fold.
+        member: Number of the network, of those that the fold trains.
         train_cases: To learn from; with a target, only those whose target is known.
         val_cases: To watch nothing but the framework's own validation with; a task must not read their targets.
         other_cases: Further cases to predict, external or new ones, for their covariates; without targets.
@@ -49,11 +51,18 @@ class Run(Generic[SettingsT]):
     train_cases: Sequence[Case]
     val_cases: Sequence[Case]
     preprocessed_folder: Path
+    member: int = 0
     other_cases: Sequence[Case] = ()
     device: str = "cpu"
     resume: bool = False
     pretrained: PretrainedEncoder | None = None
     progress: Progress = field(default_factory=SilentProgress)
+
+    @property
+    def name(self) -> str:
+        """What it is called in notes and figures: ``fold 0``; of several networks in a fold, the member too."""
+        of_several = self.configuration.training.num_members > 1
+        return f"fold {self.fold}, member {self.member}" if of_several else f"fold {self.fold}"
 
     @property
     def cache_folder(self) -> Path:

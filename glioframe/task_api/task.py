@@ -42,7 +42,7 @@ class CasePrediction:
 
     Attributes:
         probabilities: One per class of the target, in its order; they sum to 1.
-        member_probabilities: The same from each ensemble member (mirrored views, seeds), for the spread.
+        member_probabilities: The same from each view (mirrored or not) of each ensemble member, for the spread.
     """
 
     probabilities: tuple[float, ...]
@@ -81,6 +81,12 @@ class Task(ABC, Generic[SettingsT]):
     def refine_plan(self, plan: Plan, fingerprint: Fingerprint) -> Plan:
         """Changes the plan for this task, with a reason in ``plan.reasons``; by default not at all."""
         return plan
+
+    def check(self, run: Run[SettingsT]) -> None:
+        """Refuses what :meth:`fit` would refuse at its start; by default nothing.
+
+        Called before an earlier training is deleted and before anything is written, so it must not take long.
+        """
 
     @abstractmethod
     def fit(self, run: Run[SettingsT]) -> None:

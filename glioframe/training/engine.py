@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from glioframe.artifacts.json_file import load_json
 from glioframe.artifacts.training_log import EpochRecord, append_epoch, keep_epochs, load_training_log
 from glioframe.augmentation.augment import augment
 from glioframe.augmentation.parameters import draw_parameters
@@ -28,22 +27,24 @@ from glioframe.training.batch import Batch
 from glioframe.training.checkpoint import Trainee, TrainingState
 from glioframe.training.device import peak_memory_mb, reproducible, resolve_device
 from glioframe.training.ema import AveragedNetwork
-from glioframe.training.fold_data import BatchRequest, FoldData
 from glioframe.training.inner_evaluation import InnerScores, inner_scores, on_cpu
 from glioframe.training.interruption import Interruption, watched_signals
 from glioframe.training.loading import prefetched, to_device
-from glioframe.training.memory_fallback import within_memory
+from glioframe.training.members import member_run, remove_members
+from glioframe.training.memory_fallback import as_trained, within_memory
 from glioframe.training.optimizer import build_optimizer, set_learning_rate
 from glioframe.training.precision import choose_precision
 from glioframe.training.pretrained_record import save_record
 from glioframe.training.quantities import quantitative_channels
 from glioframe.training.ranks import Ranks
+from glioframe.training.start import make_start
 from glioframe.training.step_report import StepReport, of_whole_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from glioframe.task_api.run import Run
+    from glioframe.training.fold_data import BatchRequest
     from glioframe.training.gradient_task import GradientTask
 
 LOG = "training_log.jsonl"
@@ -74,7 +75,20 @@ def train_fold(task: GradientTask[Any], run: Run[Any], *, loader_threads: int | 
     threads = loader_threads or min(_MOST_LOADER_THREADS, os.cpu_count() or 1)
     watched = watched_signals(hasty=Ranks.current().size == 1)
     with reproducible(device), watched as interruption, _told_what_to_lower(run):
-        within_memory(run, lambda each: _train_as_planned(task, each, device, interruption, threads))
+        if run.resume and operating_point.is_chosen(task, run):
+            run.progress.note(f"fold {run.fold}: already trained.")
+            return
+
+        def train_member(each: Run[Any]) -> None:
+            _train_as_planned(task, each, device, interruption, threads)
+
+        within_memory(run, train_member)
+        for member in range(1, run.configuration.training.num_members):
+            # Where memory ran out, the others begin with what the first ended on.
+            within_memory(member_run(as_trained(run), member), train_member)
+        if Ranks.current().is_first:
+            operating_point.choose_anew(task, run)
+        Ranks.current().wait()
 
 
 def _train_as_planned(
@@ -87,9 +101,7 @@ def _train_as_planned(
     """
     ranks = Ranks.current()
     with ranks.short_of_memory_together():
-        training = _FoldTraining(task, run, device, ranks)
-        if training.is_finished():
-            return
+        training = _MemberTraining(task, run, device, ranks)
         training.begin()
         training.descend(interruption, loader_threads)
         training.finish()
@@ -110,8 +122,8 @@ def _told_what_to_lower(run: Run[Any]) -> Iterator[None]:
         ) from error
 
 
-class _FoldTraining:
-    """One training of one fold: what it is made of, and its steps in order."""
+class _MemberTraining:
+    """The training of one network of a fold: what it is made of, and its steps in order."""
 
     def __init__(self, task: GradientTask[Any], run: Run[Any], device: torch.device, ranks: Ranks) -> None:
         self._task = task
@@ -120,21 +132,10 @@ class _FoldTraining:
         self._ranks = ranks
         self._must_stop = False
         self._plan = run.configuration.training
-        self._data = FoldData(run, task.sampling(run))
-        if self._plan.select == "best" and not self._data.inner_ids:
-            raise TrainingError(
-                run.folder,
-                expected="inner cases to select the best weights by",
-                found=f"none of {len(self._data.fit_ids)} training cases",
-                fix="Raise training.inner_fraction, or set training.select to final",
-            )
-        ranks.refuse_small_batch(run.configuration.batch_size, where=run.folder)
+        self._data, network, self._loaded = make_start(task, run)
         self._precision = choose_precision(device, amp=self._plan.amp)
         self._scaler = torch.amp.GradScaler(device.type, enabled=self._precision.needs_loss_scaling)
         self._quantitative = quantitative_channels(run.plan)
-        torch.manual_seed(derive_seed(self._data.seed, "network"))
-        network = task.build_network(run)
-        self._loaded = task.start(run, network)
         network = network.to(device)
         self._average = AveragedNetwork(network, decay=self._plan.ema_decay)
         self._trainee = Trainee(
@@ -146,29 +147,14 @@ class _FoldTraining:
                 module.gather = ranks.gather_tensor
         self._saved_at, self._save_seconds, self._drawn_at = -math.inf, 0.0, time.monotonic()
 
-    def is_finished(self) -> bool:
-        """Whether it shall be resumed, and has been finished before.
-
-        Raises:
-            TrainingError: Another training has been finished here.
-        """
-        if not self._run.resume:
-            return False
-        final, last = (self._run.folder / name for name in (checkpoint.FINAL, operating_point.FILE_NAME))
-        if not (final.is_file() and last.is_file()):
-            return False
-        if load_json(operating_point.OperatingPoint, last).training != self._data.identity:
-            raise checkpoint.other_training(final)
-        self._run.progress.note(f"fold {self._run.fold}: already trained.")
-        return True
-
     def begin(self) -> None:
         """Restores the latest checkpoint, or clears the folder of an earlier training.
 
-        A training that was killed before its first checkpoint goes on from where it was: from the start.
+        A training that was killed before its first checkpoint goes on from where it was: from the start. So does a
+        member whose turn had not come.
         """
         run = self._run
-        if run.resume and not run.folder.is_dir():
+        if run.resume and not (run.member or run.folder.is_dir()):
             raise TrainingError(
                 run.folder, expected="a training to go on with", found="no folder", fix="Start it without --c"
             )
@@ -198,6 +184,7 @@ class _FoldTraining:
         if not (self._run.resume and checkpoint.exists(folder)):
             for name in (operating_point.FILE_NAME, *checkpoint.FILES, LOG, FIGURE):
                 (folder / name).unlink(missing_ok=True)
+            remove_members(folder)
 
     def descend(self, interruption: Interruption, loader_threads: int) -> None:
         """Runs the epochs that are left.
@@ -210,7 +197,7 @@ class _FoldTraining:
         requests, to_load = (self._data.requests(first_step=self._state.step) for _ in range(2))
         shares, to_load = ((request.share(self._ranks) for request in each) for each in (requests, to_load))
         batches = prefetched(self._data.load, to_load, threads=loader_threads)
-        shown = self._run.progress.track(epochs, step=f"fold {self._run.fold}: epochs", total=len(epochs))
+        shown = self._run.progress.track(epochs, step=f"{self._run.name}: epochs", total=len(epochs))
         with contextlib.closing(batches):
             for epoch in shown:
                 self._run_epoch(epoch, zip(shares, batches, strict=False), interruption)
@@ -218,7 +205,7 @@ class _FoldTraining:
             raise KeyboardInterrupt
 
     def finish(self) -> None:
-        """Writes the weights that predict, then the operating point, which marks the fold as trained."""
+        """Writes the weights that predict."""
         if self._ranks.is_first:
             self._write_results()
         self._ranks.wait()
@@ -231,10 +218,6 @@ class _FoldTraining:
             save_weights(self._average.network, folder / checkpoint.FINAL)
         self._draw_figure()
         save_record(self._run.pretrained, self._loaded, folder)
-        point = operating_point.choose_on_inner_cases(
-            self._task, self._run, inner_ids=self._data.inner_ids, training=self._data.identity
-        )
-        operating_point.save_operating_point(point, folder)
         (folder / checkpoint.PREVIOUS).unlink(missing_ok=True)
 
     def _run_epoch(self, epoch: int, batches: Iterator[tuple[BatchRequest, Batch]], interruption: Interruption) -> None:
@@ -361,7 +344,7 @@ class _FoldTraining:
 
     def _draw_figure(self) -> None:
         folder = self._run.folder
-        draw_progress(load_training_log(folder / LOG), folder / FIGURE, title=f"fold {self._run.fold}")
+        draw_progress(load_training_log(folder / LOG), folder / FIGURE, title=self._run.name)
         self._drawn_at = time.monotonic()
 
     def _refuse_non_finite(self, quantity: str, value: float, request: BatchRequest) -> None:

@@ -58,7 +58,7 @@ class FoldData:
         classes: Class index by case id; empty for a task without a target.
         fit_ids: Cases to descend the gradient on.
         inner_ids: Cases held out inside the fold.
-        seed: Of everything random in the fold.
+        seed: Of everything random in the training of the run's network.
 
     Raises:
         TrainingError: There are too few cases, or cases without the lesion that the field of view needs.
@@ -67,11 +67,13 @@ class FoldData:
     def __init__(self, run: Run[Any], sampling: Sampling) -> None:
         self._plan = run.configuration.training
         self._batch_size = run.configuration.batch_size
-        self.seed = derive_seed(self._plan.seed, "fold", run.fold)
+        fold_seed = derive_seed(self._plan.seed, "fold", run.fold)
+        self.seed = derive_seed(fold_seed, "member", run.member) if run.member else fold_seed
         self.classes = dict(run.class_indices()) if run.target else {}
         cases = [case for case in run.train_cases if not run.target or case.case_id in self.classes]
+        # By the fold's seed: no member may fit what the operating point of their mean is chosen on.
         self.fit_ids, self.inner_ids = split_inner(
-            cases, self.classes, fraction=self._plan.inner_fraction, seed=self.seed
+            cases, self.classes, fraction=self._plan.inner_fraction, seed=fold_seed
         )
         self._check_classes(run)
         preprocessed = {
@@ -160,6 +162,7 @@ def _identity(run: Run[Any], classes: dict[str, int], preprocessing_hashes: dict
         "field_of_view": to_json(run.plan.field_of_view),
         "settings": to_json(run.settings),
         "fold": run.fold,
+        "member": run.member,
         "pretrained": run.pretrained and run.pretrained.sha256,
         "target": run.target and run.target.name,
         "classes": classes,

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from glioframe.artifacts.case import PreprocessedCase
     from glioframe.networks.foreign_weights import LoadedWeights
+    from glioframe.task_api.task import CasePrediction
     from glioframe.training.batch import Batch
 
 
@@ -83,6 +85,16 @@ class GradientTask(Task[SettingsT]):
     def validation_step(self, run: Run[SettingsT], network: nn.Module, batch: Batch) -> ValidationResult:
         """Runs the network, in evaluation mode, on inner cases that are not augmented."""
 
+    @abstractmethod
+    def prediction_step(self, run: Run[SettingsT], network: nn.Module, case: PreprocessedCase) -> CasePrediction:
+        """Runs a trained network, in evaluation mode and without gradients, on one case; in float32.
+
+        Args:
+            run: Of the network: of several in a fold, each has its own.
+            network: One of those that :meth:`fit` trained, on ``run.device``.
+            case: To be predicted.
+        """
+
     def start(self, run: Run[SettingsT], network: nn.Module) -> LoadedWeights | None:
         """Brings ``run.pretrained`` into the initialized network, before training only; by default nothing.
 
@@ -106,7 +118,7 @@ class GradientTask(Task[SettingsT]):
         return learning_rate(run.configuration.training, step)
 
     def calibrates(self, run: Run[SettingsT]) -> bool:
-        """Whether to learn a temperature on the inner cases, which :meth:`predict` applies; by default not."""
+        """Whether to learn a temperature on the inner cases, at which :meth:`predict` answers; by default not."""
         return False
 
     def sampling(self, run: Run[SettingsT]) -> Sampling:
@@ -114,11 +126,29 @@ class GradientTask(Task[SettingsT]):
         return Sampling()
 
     @final
+    def check(self, run: Run[SettingsT]) -> None:
+        """Builds and starts the network once, so that what refuses to start does so here."""
+        from glioframe.training.start import check_start
+
+        check_start(self, run)
+
+    @final
     def fit(self, run: Run[SettingsT]) -> None:
         """Trains one fold: the weights that predict, and the operating point, end up in ``run.folder``."""
         from glioframe.training.engine import train_fold
 
         train_fold(self, run)
+
+    @final
+    def predict(self, run: Run[SettingsT], case: PreprocessedCase) -> CasePrediction:
+        """The mean over the fold's networks, at the temperature that was learned, if one was.
+
+        Raises:
+            PredictionError: The fold is not trained.
+        """
+        from glioframe.training.prediction import predict_case
+
+        return predict_case(self, run, case)
 
     @final
     def operating_point(self, run: Run[SettingsT]) -> float:

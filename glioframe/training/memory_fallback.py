@@ -105,7 +105,7 @@ def within_memory(run: Run[Any], attempt: Callable[[Run[Any]], None]) -> None:
         run = replace(run, configuration=smaller.configuration, resume=False)
         if Ranks.current().is_first:
             save_json(MemoryFallback(planned=planned, configuration=smaller.configuration, reasons=reasons), path)
-        run.progress.note(f"fold {run.fold}: out of memory. It starts again: {smaller.reason}.")
+        run.progress.note(f"{run.name}: out of memory. It starts again: {smaller.reason}.")
 
 
 def as_trained(run: Run[Any]) -> Run[Any]:

@@ -11,6 +11,10 @@ from annotated_types import Ge, Gt, Le
 from glioframe.artifacts.case import load_preprocessed_case
 from glioframe.artifacts.json_file import STRICT, load_json, save_json
 from glioframe.evaluation.operating_point import choose_operating_point
+from glioframe.training import checkpoint
+from glioframe.training.fold_data import FoldData
+from glioframe.training.members import member_runs
+from glioframe.training.memory_fallback import as_trained
 from glioframe.training.temperature import fit_temperature, tempered
 
 if TYPE_CHECKING:
@@ -74,6 +78,30 @@ def choose_on_inner_cases(
     )
 
 
+def choose_anew(task: GradientTask[Any], run: Run[Any]) -> None:
+    """Chooses the operating point of a fold whose networks are trained, and writes it, which ends the training."""
+    (run.folder / FILE_NAME).unlink(missing_ok=True)  # a temperature in it would count twice
+    fold = as_trained(run)
+    data = FoldData(fold, task.sampling(fold))
+    point = choose_on_inner_cases(task, fold, inner_ids=data.inner_ids, training=data.identity)
+    save_json(point, run.folder / FILE_NAME)
+
+
+def is_chosen(task: GradientTask[Any], run: Run[Any]) -> bool:
+    """Whether the fold has been trained to the end.
+
+    Raises:
+        TrainingError: It was, but with other settings.
+    """
+    path, weights = run.folder / FILE_NAME, [each.folder / checkpoint.FINAL for each in member_runs(run)]
+    if not all(file.is_file() for file in (path, *weights)):
+        return False
+    fold = as_trained(run)
+    if load_operating_point(run.folder).training != FoldData(fold, task.sampling(fold)).identity:
+        raise checkpoint.other_training(weights[0])
+    return True
+
+
 def load_operating_point(folder: Path) -> OperatingPoint:
     """Of a trained fold.
 
@@ -86,8 +114,3 @@ def load_operating_point(folder: Path) -> OperatingPoint:
 def load_temperature(folder: Path) -> float:
     """Of a fold; 1 until it is learned, as its learning needs predictions."""
     return load_operating_point(folder).temperature if (folder / FILE_NAME).is_file() else 1.0
-
-
-def save_operating_point(point: OperatingPoint, folder: Path) -> None:
-    """Writes it into the folder of a fold."""
-    save_json(point, folder / FILE_NAME)

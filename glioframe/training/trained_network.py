@@ -1,4 +1,4 @@
-"""Gives out the trained network of a fold, read once per process."""
+"""Gives out the trained networks of a fold, each read once per process."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from glioframe.task_api.run import Run
     from glioframe.training.gradient_task import GradientTask
 
-_MOST_KEPT = 10
-"""An ensemble of ten folds stays in memory."""
+_MOST_FOLDS_KEPT = 10
+"""An ensemble of ten folds stays in memory, with all members of each."""
 _kept: OrderedDict[tuple[object, ...], nn.Module] = OrderedDict()
 
 
 def trained_network(task: GradientTask[Any], run: Run[Any]) -> nn.Module:
-    """The network that ``task.fit`` left in ``run.folder``, on ``run.device``, in evaluation mode.
+    """The network that was trained in ``run.folder``, on ``run.device``, in evaluation mode.
 
     Raises:
         PredictionError: The fold is not trained.
@@ -44,7 +44,7 @@ def trained_network(task: GradientTask[Any], run: Run[Any]) -> nn.Module:
         load_weights(network, path)
         merge_adapted(network)
         _kept[key] = network.to(resolve_device(run.device)).eval().requires_grad_(requires_grad=False)
-        while len(_kept) > _MOST_KEPT:
+        while len(_kept) > _MOST_FOLDS_KEPT * run.configuration.training.num_members:
             _kept.popitem(last=False)
     _kept.move_to_end(key)
     return _kept[key]

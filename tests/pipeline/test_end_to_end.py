@@ -113,6 +113,7 @@ def test_nothing_to_resume_is_an_error(fresh_home, capsys):
         (["1", "recurrence_classifier", "3d_cnn", "7"], "a fold of 0 to"),
         (["1", "recurrence_classifier", "3d_cnn", "0", "--target", "idh"], "targets: recurrence"),
         (["1", "recurrence_classifier", "3d_cnn", "0", "--set", "training.epoch=1"], "epochs"),
+        (["1", "recurrence_classifier", "3d_cnn", "0", "--set", "training.num_members=0"], "training.num_members"),
         (["1", "recurrence_classifier", "3d_cnn", "0", "--device", "cuda:7"], "--device auto"),
     ],
 )

@@ -5,9 +5,12 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
 from homes import DATASET, MODEL, SHORT, TRAIN
+from safetensors.torch import save_file
 
 from builders import RECURRENCE
+from glioframe.artifacts.case import load_preprocessed_case
 from glioframe.artifacts.cases import load_cases, save_cases
 from glioframe.artifacts.dataset import load_dataset_description
 from glioframe.artifacts.evaluation import load_evaluation
@@ -35,6 +38,11 @@ def edit_cases(home, **changes):
 def fold_of(home, case_id):
     folds = load_splits(home / "preprocessed" / DATASET / "splits_final.json")
     return next(index for index, fold in enumerate(folds) if case_id in fold.val)
+
+
+def other_fold(home, case_id):
+    """A fold that learns from the case."""
+    return 1 if fold_of(home, case_id) == 0 else 0
 
 
 def one_error_line(capsys) -> str:
@@ -101,6 +109,72 @@ def test_a_refused_overwrite_deletes_nothing(home, capsys):
     assert train.main([*TRAIN, "0", "--overwrite", "--device", "cpu", *SHORT, "--set", "training.seed=9"]) == 1
     assert "plan_hash" in one_error_line(capsys)
     assert sorted((home / "results" / DATASET / MODEL).rglob("*")) == files
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+REFUSED_BY_TASK = [
+    (["--set", "task.tuning=linear"], "expected pretrained weights"),
+    (["--set", "task.tuning=lora", "--pretrained", "weights.safetensors"], "expected a vision transformer"),
+    (["--set", "training.select=best", "--set", "training.inner_fraction=0"], "Raise training.inner_fraction"),
+    (["--pretrained", "weights.safetensors"], "of another shape"),
+]
+
+
+@pytest.fixture
+def foreign_weights(tmp_path, monkeypatch):
+    """A file of weights that fit no network of the plan."""
+    save_file({"encoder.stem.convs.0.conv.weight": torch.zeros(1, 1, 1, 1, 1)}, tmp_path / "weights.safetensors")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(("arguments", "named"), REFUSED_BY_TASK)
+@pytest.mark.usefixtures("foreign_weights")
+def test_an_overwrite_that_the_task_refuses_loses_nothing(home, capsys, arguments, named):
+    results = home / "results"
+    before = contents(results)
+    assert train.main([*TRAIN, "all", "--overwrite", "--device", "cpu", *SHORT, *arguments]) == 1
+    assert named in one_error_line(capsys)
+    assert contents(results) == before
+
+
+@pytest.mark.parametrize(("arguments", "named"), REFUSED_BY_TASK)
+@pytest.mark.usefixtures("foreign_weights")
+def test_a_training_that_the_task_refuses_leaves_nothing_behind(fresh_home, capsys, arguments, named):
+    assert train.main([*TRAIN, "0", "--device", "cpu", *SHORT, *arguments]) == 1
+    assert named in one_error_line(capsys)
+    assert not (fresh_home / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "setting"),
+    [
+        ("threshold_baseline", "task.quantity=nothing"),
+        ("radiomics_baseline", "task.features=absent.csv"),
+        ("radiomics_baseline", 'task.covariates=["absent"]'),
+    ],
+)
+def test_baselines_refuse_before_anything_is_written(fresh_home, capsys, task, setting):
+    assert train.main(["1", task, "3d_cnn", "0", "--device", "cpu", "--set", setting]) == 1
+    one_error_line(capsys)
+    assert not (fresh_home / "results").exists()
+
+
+def test_a_fold_that_fails_before_it_has_written_anything_can_be_trained_again_as_if_for_the_first_time(
+    fresh_home, capsys
+):
+    plan = load_json(Plan, fresh_home / "preprocessed" / DATASET / "plans.json")
+    cases = fresh_home / "preprocessed" / DATASET / plan.configuration("3d_cnn").data_identifier
+    image = load_preprocessed_case(cases, "case000").image_path
+    image.rename(image.with_suffix(".away"))
+    arguments = ["1", "threshold_baseline", "3d_cnn", str(other_fold(fresh_home, "case000")), "--device", "cpu"]
+    assert train.main(arguments) == 1
+    assert image.name in one_error_line(capsys)
+    assert not list(fresh_home.glob("results/**/fold_*"))
+    image.with_suffix(".away").rename(image)
+    assert train.main(arguments) == 0
 
 
 def test_overwriting_all_replaces_folds_that_are_no_longer_planned(home):

@@ -43,8 +43,8 @@ def test_equal_logs_give_equal_pictures(tmp_path):
 
 def test_learning_curves_hold_every_fold():
     one, two = (
-        learning_curves_png({"fold 0": make_log(9)}),
-        learning_curves_png({"fold 0": make_log(9), "fold 1": make_log(20)}),
+        learning_curves_png({"fold 0": [make_log(9)]}),
+        learning_curves_png({"fold 0": [make_log(9)], "fold 1": [make_log(20)]}),
     )
     assert one.startswith(b"\x89PNG")
     assert one != two

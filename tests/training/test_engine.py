@@ -1,6 +1,7 @@
 """The engine's promises: it learns, repeats itself, resumes bit by bit, and stays inside its folder."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from glioframe.artifacts.case import load_preprocessed_case, properties_path
 from glioframe.core.errors import PredictionError, TrainingError
 from glioframe.core.progress import SilentProgress
 from glioframe.imaging.array_store import load_array, save_array
+from glioframe.task_api.run import Run
 from glioframe.tasks.recurrence_classifier.settings import Settings
 from glioframe.tasks.recurrence_classifier.task import RecurrenceClassifier
 from glioframe.training.engine import train_fold
@@ -21,6 +23,21 @@ from glioframe.training.gradient_task import GradientTask, StepResult
 from training_builders import log, make_case, make_run, moved, weights
 
 TASK = RecurrenceClassifier()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Run[Any]:
+    """A trained fold, to be looked at only."""
+    run = make_run(tmp_path_factory.mktemp("trained"))
+    TASK.fit(run)
+    return run
+
+
+@pytest.fixture
+def own(trained, tmp_path) -> Run[Any]:
+    """The same, as if trained in ``tmp_path``."""
+    shutil.copytree(trained.folder, tmp_path / "results" / "fold_0")
+    return make_run(tmp_path)
 
 
 class StopsAfterEpoch(SilentProgress):
@@ -45,22 +62,19 @@ def interrupt(run, *, after_epochs: int) -> None:
         TASK.fit(replace(run, progress=StopsAfterEpoch(after_epochs)))
 
 
-def test_the_same_seed_gives_the_same_weights_log_and_operating_point(tmp_path):
-    first = make_run(tmp_path)
-    again, other = moved(first, "again"), make_run(tmp_path / "other", seed=1)
-    for run in (first, again, other):
+def test_the_same_seed_gives_the_same_weights_log_and_operating_point(trained, tmp_path):
+    again, other = make_run(tmp_path), make_run(tmp_path / "other", seed=1)
+    for run in (again, other):
         TASK.fit(run)
-    assert weights(first) == weights(again) != weights(other)
-    assert log(first) == log(again)
-    assert TASK.operating_point(first) == TASK.operating_point(again)
+    assert weights(trained) == weights(again) != weights(other)
+    assert log(trained) == log(again)
+    assert TASK.operating_point(trained) == TASK.operating_point(again)
 
 
-def test_folds_start_from_different_weights(tmp_path):
-    run = make_run(tmp_path)
-    other = moved(run, "fold_1", fold=1)
-    for each in (run, other):
-        TASK.fit(each)
-    assert weights(run) != weights(other)
+def test_folds_start_from_different_weights(trained, tmp_path):
+    other = replace(make_run(tmp_path), fold=1)
+    TASK.fit(other)
+    assert weights(trained) != weights(other)
 
 
 def test_four_epochs_equal_two_and_resumed_two_bit_by_bit(tmp_path):
@@ -93,12 +107,10 @@ def test_the_number_of_loader_threads_changes_nothing(tmp_path):
     assert weights(run) == weights(other)
 
 
-def test_the_order_of_the_training_cases_changes_nothing(tmp_path):
+def test_the_order_of_the_training_cases_changes_nothing(trained, tmp_path):
     run = make_run(tmp_path)
-    other = moved(run, "reversed", train_cases=run.train_cases[::-1])
-    for each in (run, other):
-        TASK.fit(each)
-    assert weights(run) == weights(other)
+    TASK.fit(replace(run, train_cases=run.train_cases[::-1]))
+    assert weights(run) == weights(trained)
 
 
 def test_the_random_state_of_the_caller_is_left_alone(tmp_path):
@@ -142,10 +154,8 @@ def test_nothing_is_written_outside_the_folder(tmp_path):
     assert outside() == before
 
 
-def test_the_folder_holds_what_it_should_and_no_leftovers(tmp_path):
-    run = make_run(tmp_path)
-    TASK.fit(run)
-    assert sorted(path.name for path in run.folder.iterdir()) == [
+def test_the_folder_holds_what_it_should_and_no_leftovers(trained):
+    assert sorted(path.name for path in trained.folder.iterdir()) == [
         "checkpoint_best.safetensors",
         "checkpoint_final.safetensors",
         "checkpoint_latest.safetensors",
@@ -155,17 +165,14 @@ def test_the_folder_holds_what_it_should_and_no_leftovers(tmp_path):
     ]
 
 
-def test_the_targets_and_images_of_validation_cases_have_no_influence(tmp_path):
+def test_the_targets_and_images_of_validation_cases_have_no_influence(trained, tmp_path):
     run = make_run(tmp_path)
-    TASK.fit(run)
-    swapped = [replace(case, targets={"recurrence": None}) for case in run.val_cases]
     for case in run.val_cases:
         path = load_preprocessed_case(run.preprocessed_folder, case.case_id).image_path
         save_array(load_array(path) * 0, path)
-    other = moved(run, "swapped", val_cases=swapped)
-    TASK.fit(other)
-    assert weights(other) == weights(run)
-    assert (other.folder / "operating_point.json").read_bytes() == (run.folder / "operating_point.json").read_bytes()
+    TASK.fit(replace(run, val_cases=[replace(case, targets={"recurrence": None}) for case in run.val_cases]))
+    assert weights(run) == weights(trained)
+    assert (run.folder / "operating_point.json").read_bytes() == (trained.folder / "operating_point.json").read_bytes()
 
 
 def test_the_loss_is_watched_on_cases_that_are_not_fitted(tmp_path):
@@ -177,8 +184,8 @@ def test_the_loss_is_watched_on_cases_that_are_not_fitted(tmp_path):
         """Notes which cases are fitted."""
 
         settings_type, description = Settings, ""
-        requirements, predict = RecurrenceClassifier.requirements, RecurrenceClassifier.predict
-        build_network, sampling = RecurrenceClassifier.build_network, RecurrenceClassifier.sampling
+        requirements, sampling = RecurrenceClassifier.requirements, RecurrenceClassifier.sampling
+        build_network, prediction_step = RecurrenceClassifier.build_network, RecurrenceClassifier.prediction_step
 
         def training_step(self, run, network, batch) -> StepResult:
             seen.update(batch.case_ids)
@@ -212,23 +219,25 @@ def test_selecting_the_best_predicts_with_the_weights_of_the_lowest_inner_loss(t
     assert weights(run) == (run.folder / "checkpoint_best.safetensors").read_bytes()
 
 
-def test_a_finished_fold_is_not_trained_again_when_resumed(tmp_path):
-    run = make_run(tmp_path)
-    TASK.fit(run)
-    before = (run.folder / "checkpoint_final.safetensors").stat().st_mtime_ns
-    TASK.fit(replace(run, resume=True))
-    assert (run.folder / "checkpoint_final.safetensors").stat().st_mtime_ns == before
+def test_a_finished_fold_is_not_trained_again_when_resumed(own):
+    before = (own.folder / "checkpoint_final.safetensors").stat().st_mtime_ns
+    TASK.fit(replace(own, resume=True))
+    assert (own.folder / "checkpoint_final.safetensors").stat().st_mtime_ns == before
 
 
-def test_a_fold_killed_between_its_last_epoch_and_its_end_is_finished(tmp_path):
-    run = make_run(tmp_path)
-    TASK.fit(run)
-    expected, point = weights(run), (run.folder / "operating_point.json").read_bytes()
-    (run.folder / "checkpoint_final.safetensors").unlink()
-    (run.folder / "operating_point.json").unlink()
-    TASK.fit(replace(run, resume=True))
-    assert weights(run) == expected
-    assert (run.folder / "operating_point.json").read_bytes() == point
+@pytest.mark.parametrize("lost", [["checkpoint_final.safetensors", "operating_point.json"], ["operating_point.json"]])
+def test_a_fold_killed_between_its_last_epoch_and_its_end_is_finished(trained, own, lost):
+    for name in lost:
+        (own.folder / name).unlink()
+    TASK.fit(replace(own, resume=True))
+    assert weights(own) == weights(trained)
+    assert (own.folder / "operating_point.json").read_bytes() == (trained.folder / "operating_point.json").read_bytes()
+
+
+def test_a_temperature_of_an_earlier_end_does_not_count_twice(trained, own):
+    (own.folder / "checkpoint_final.safetensors").unlink()
+    TASK.fit(replace(own, resume=True))
+    assert (own.folder / "operating_point.json").read_bytes() == (trained.folder / "operating_point.json").read_bytes()
 
 
 def test_starting_anew_clears_what_an_earlier_training_left(tmp_path):
@@ -246,11 +255,9 @@ def test_resuming_what_was_never_begun_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("finished", [True, False])
-def test_resuming_with_other_settings_is_refused(tmp_path, finished):
-    run = make_run(tmp_path)
-    if finished:
-        TASK.fit(run)
-    else:
+def test_resuming_with_other_settings_is_refused(own, finished):
+    run = own
+    if not finished:
         interrupt(run, after_epochs=1)
     with pytest.raises(TrainingError, match="same plan, settings and cases"):
         TASK.fit(replace(run, resume=True, settings=Settings(label_smoothing=0.2)))
@@ -267,16 +274,15 @@ def test_a_loss_that_is_not_finite_names_epoch_step_and_cases(tmp_path):
         TASK.fit(run)
 
 
-def test_cases_without_the_lesion_that_the_plan_needs_are_all_named(tmp_path):
+def test_cases_without_the_lesion_that_the_plan_needs_are_all_named(trained, tmp_path):
     run = make_run(tmp_path)
     for number in (1, 4):
         make_case(run.preprocessed_folder, f"case{number:03d}", uptake=1.5, seed=number, lesion=False)
     with pytest.raises(TrainingError, match="found none for case001, case004"):
         TASK.fit(run)
     make_case(run.preprocessed_folder, "new", uptake=1.5, seed=9, lesion=False)
-    TASK.fit(make_run(tmp_path / "other"))
     with pytest.raises(PredictionError, match="Add a lesion label"):
-        TASK.predict(make_run(tmp_path / "other"), load_preprocessed_case(run.preprocessed_folder, "new"))
+        TASK.predict(trained, load_preprocessed_case(run.preprocessed_folder, "new"))
 
 
 def test_one_class_alone_is_refused(tmp_path):
@@ -287,30 +293,25 @@ def test_one_class_alone_is_refused(tmp_path):
         )
 
 
-def test_the_log_is_one_json_object_per_epoch(tmp_path):
-    run = make_run(tmp_path)
-    TASK.fit(run)
-    lines = [json.loads(line) for line in (run.folder / "training_log.jsonl").read_text().splitlines()]
+def test_the_log_is_one_json_object_per_epoch(trained):
+    lines = [json.loads(line) for line in (trained.folder / "training_log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2]
     assert all(0 <= line["loader_wait_share"] <= 1 and line["seconds"] > 0 for line in lines)
     assert {"train_loss", "inner_loss", "inner_auc", "learning_rate", "peak_memory_mb"} <= set(lines[0])
     assert 0 <= lines[0]["train_metrics"]["accuracy"] <= 1
 
 
-def test_predictions_do_not_depend_on_the_order_of_cases(tmp_path):
-    run = make_run(tmp_path, num_val=4)
-    TASK.fit(run)
-    forward = [predict(run, case) for case in run.val_cases]
-    backward = [predict(run, case) for case in run.val_cases[::-1]]
+def test_predictions_do_not_depend_on_the_order_of_cases(trained):
+    cases = [*trained.val_cases, *trained.train_cases[:2]]
+    forward = [predict(trained, case) for case in cases]
+    backward = [predict(trained, case) for case in cases[::-1]]
     assert forward == backward[::-1]
 
 
-def test_a_network_trained_again_is_read_again(tmp_path):
-    run = make_run(tmp_path)
-    TASK.fit(run)
-    before = predict(run, run.val_cases[0])
+def test_a_network_trained_again_is_read_again(own, tmp_path):
+    before = predict(own, own.val_cases[0])
     TASK.fit(make_run(tmp_path, epochs=5))
-    assert predict(run, run.val_cases[0]) != before
+    assert predict(own, own.val_cases[0]) != before
 
 
 def test_predicting_with_an_untrained_fold_is_refused(tmp_path):

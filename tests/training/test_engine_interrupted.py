@@ -22,9 +22,9 @@ def test_a_signal_ends_training_in_order_and_resuming_is_exact(tmp_path):
         """Sends itself a signal in the third step, in the middle of an epoch."""
 
         settings_type, description = Settings, ""
-        requirements, predict = RecurrenceClassifier.requirements, RecurrenceClassifier.predict
+        requirements, sampling = RecurrenceClassifier.requirements, RecurrenceClassifier.sampling
         build_network, validation_step = RecurrenceClassifier.build_network, RecurrenceClassifier.validation_step
-        sampling = RecurrenceClassifier.sampling
+        prediction_step = RecurrenceClassifier.prediction_step
         steps = 0
 
         def training_step(self, run, network, batch):
@@ -63,11 +63,11 @@ class ActsOut(GradientTask[Settings]):
             self.act()
         return TASK.training_step(run, network, batch)
 
-    def predict(self, run, case):
+    def prediction_step(self, run, network, case):
         if self.when == "final evaluation":
             self.act()
             self.when = ""
-        return RecurrenceClassifier.predict(self, run, case)
+        return TASK.prediction_step(run, network, case)
 
 
 @pytest.mark.parametrize("when", ["last step", "final evaluation"])

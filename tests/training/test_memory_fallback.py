@@ -13,27 +13,28 @@ from glioframe.core.errors import TrainingError
 from glioframe.tasks.recurrence_classifier.settings import Settings
 from glioframe.tasks.recurrence_classifier.task import RecurrenceClassifier
 from glioframe.training.gradient_task import GradientTask
+from glioframe.training.members import member_runs
 from glioframe.training.memory_fallback import as_trained, fallback_reasons, next_smaller
 from glioframe.training.trained_network import trained_network
-from training_builders import log, make_run, weights
+from training_builders import log, make_run, members, weights
 
 TASK = RecurrenceClassifier()
 
 
 class OnSmallDevice(GradientTask[Settings]):
-    """Learns as the classifier does, on a device that holds so many voxels of activations."""
+    """Learns as the classifier does, on a device that holds so many voxels of activations, for each member in turn."""
 
     settings_type, description = Settings, ""
     requirements, sampling = RecurrenceClassifier.requirements, RecurrenceClassifier.sampling
     build_network, validation_step = RecurrenceClassifier.build_network, RecurrenceClassifier.validation_step
-    predict = RecurrenceClassifier.predict
+    prediction_step = RecurrenceClassifier.prediction_step
 
-    def __init__(self, most_voxels: float, *, interrupted_at: int = 0) -> None:
+    def __init__(self, *most_voxels: float, interrupted_at: int = 0) -> None:
         self.most_voxels, self.interrupted_at, self.steps = most_voxels, interrupted_at, 0
 
     def training_step(self, run, network, batch):
         again = 0.5 if run.configuration.training.checkpointing else 1.0
-        if again * batch.image_BCZYX[:, 0].numel() > self.most_voxels:
+        if again * batch.image_BCZYX[:, 0].numel() > self.most_voxels[run.member]:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         self.steps += 1
         if self.steps == self.interrupted_at:
@@ -107,6 +108,22 @@ def test_a_resumed_training_stays_on_its_rung_and_equals_an_uninterrupted_one(tm
     roomier.fit(replace(stopped, resume=True))
     assert weights(stopped) == weights(whole)
     assert log(stopped) == log(whole)
+
+
+def test_each_member_goes_down_from_where_the_first_ended_and_predicts_with_what_it_was_trained_with(tmp_path):
+    run = make_run(tmp_path, epochs=2, inner_fraction=0.25, num_members=3)
+    task = OnSmallDevice(256, 120, math.inf)
+    task.fit(run)
+    assert [fallback_reasons(each) for each in members(run)] == [
+        ("training.checkpointing is on", "batch_size is 1"),
+        ("patch_size_vox is 6 x 6 x 6",),
+        (),
+    ]
+    assert [each.configuration.patch_size_vox[0] for each in member_runs(run)] == [8, 6, 8]
+    assert [each.configuration.batch_size for each in member_runs(run)] == [1, 1, 1]
+    case = load_preprocessed_case(run.preprocessed_folder, run.val_cases[0].case_id)
+    assert sum(task.predict(run, case).probabilities) == pytest.approx(1)
+    assert task.predict(run, case) == task.predict(as_trained(run), case)
 
 
 def test_a_training_started_anew_tries_the_plan_again(tmp_path):

@@ -17,7 +17,7 @@ from glioframe.tasks.recurrence_classifier.task import RecurrenceClassifier
 from glioframe.training.fold_data import BatchRequest
 from glioframe.training.interruption import watched_signals
 from glioframe.training.ranks import Ranks
-from training_builders import log, make_run, moved
+from training_builders import log, make_run, members, moved
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).parent / "train_in_ranks.py"
@@ -25,7 +25,8 @@ TASK = RecurrenceClassifier()
 # An epoch is one step, so that the log tells of every step. SGD, because Adam blows the rounding errors up that are all
 # the gradient of a bias before a normalization.
 PLAN = {"batch_size": 5, "epochs": 10, "iterations_per_epoch": 1, "optimizer": "sgd", "learning_rate": 1e-2} | {
-    "inner_fraction": 0.25
+    "inner_fraction": 0.25,
+    "num_members": 2,
 }
 SETTINGS = Settings(class_weighting="loss")
 
@@ -70,12 +71,13 @@ def final_weights(run):
 
 
 def assert_same_training(run, other, *, tolerance=1e-5):
-    for one, two in zip(log(run), log(other), strict=True):
-        assert two.train_loss == pytest.approx(one.train_loss, rel=tolerance)
-        assert two.inner_loss == pytest.approx(one.inner_loss, rel=tolerance)
-        assert two.train_metrics == pytest.approx(one.train_metrics)
-    for name, weight in final_weights(run).items():
-        assert torch.allclose(weight, final_weights(other)[name], rtol=1e-3, atol=1e-5), name
+    for alone, together in zip(members(run), members(other), strict=True):
+        for one, two in zip(log(alone), log(together), strict=True):
+            assert two.train_loss == pytest.approx(one.train_loss, rel=tolerance)
+            assert two.inner_loss == pytest.approx(one.inner_loss, rel=tolerance)
+            assert two.train_metrics == pytest.approx(one.train_metrics)
+        for name, weight in final_weights(alone).items():
+            assert torch.allclose(weight, final_weights(together)[name], rtol=1e-3, atol=1e-5), name
     assert TASK.operating_point(other) == pytest.approx(TASK.operating_point(run), rel=1e-3)
 
 
@@ -90,7 +92,7 @@ def test_all_processes_end_with_the_same_weights_averages_and_statistics(togethe
 
 def test_only_the_first_process_writes(alone, together):
     def names(run):
-        return sorted(path.name for path in run.folder.iterdir())
+        return sorted(str(path.relative_to(run.folder)) for path in run.folder.rglob("*"))
 
     assert names(together) == names(alone[1])
     assert [record.epoch for record in log(together)] == list(range(1, 11))

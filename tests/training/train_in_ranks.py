@@ -29,7 +29,7 @@ class ActsOut(GradientTask[Settings]):
 
     settings_type, description = Settings, ""
     requirements, sampling = RecurrenceClassifier.requirements, RecurrenceClassifier.sampling
-    build_network, predict = RecurrenceClassifier.build_network, RecurrenceClassifier.predict
+    build_network, prediction_step = RecurrenceClassifier.build_network, RecurrenceClassifier.prediction_step
     validation_step = RecurrenceClassifier.validation_step
 
     def __init__(self, act: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glioframe.core.errors import TaskError
-from glioframe.tasks.radiomics_baseline.case_features import OUTLINES, extract_cases
+from glioframe.tasks.radiomics_baseline.case_features import OUTLINES, extract_cases, settings_of
 from glioframe.tasks.radiomics_baseline.covariates import covariate_features
 from glioframe.tasks.radiomics_baseline.filters import intraclass_correlation
 from glioframe.tasks.radiomics_baseline.table import FeatureTable, check_cases, read_features
@@ -55,6 +55,20 @@ def feature_table(
         names=tuple(columns),
         values=np.array([[row.get(name, math.nan) for name in columns] for row in rows], dtype=np.float64),
     )
+
+
+def check_table(run: Run[Settings], case_ids: Sequence[str]) -> None:
+    """Refuses what :func:`feature_table` would refuse, but for what is only seen when features are extracted.
+
+    Raises:
+        TaskError: A case is absent from a given table, a quantity has no bin width, or a covariate cannot be read.
+    """
+    if run.settings.features:
+        _given(run, case_ids)
+    else:
+        settings_of(run)
+    for case_id in case_ids:
+        covariate_features(run.find_case(case_id), run.settings)
 
 
 def stable_columns(run: Run[Settings], table: FeatureTable) -> list[str]:

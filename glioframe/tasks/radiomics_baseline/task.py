@@ -13,7 +13,7 @@ from glioframe.tasks.radiomics_baseline.case_features import settings_of
 from glioframe.tasks.radiomics_baseline.explanation import explain
 from glioframe.tasks.radiomics_baseline.figures import cases_png, importance_png
 from glioframe.tasks.radiomics_baseline.model import fit_model
-from glioframe.tasks.radiomics_baseline.run_table import feature_table, stable_columns
+from glioframe.tasks.radiomics_baseline.run_table import check_table, feature_table, stable_columns
 from glioframe.tasks.radiomics_baseline.settings import Settings
 from glioframe.tasks.radiomics_baseline.stored_model import (
     is_stored,
@@ -48,6 +48,10 @@ class RadiomicsBaseline(Task[Settings]):
     def requirements(self) -> Requirements:
         """A target and lesion labels."""
         return Requirements(target=True, lesion_label=True)
+
+    def check(self, run: Run[Settings]) -> None:
+        """Refuses settings that the plan, a given table or the covariates do not suit."""
+        check_table(run, list(run.class_indices()))
 
     def fit(self, run: Run[Settings]) -> None:
         """Extracts, tunes in inner folds, calibrates and fits."""

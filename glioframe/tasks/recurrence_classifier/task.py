@@ -26,11 +26,10 @@ from glioframe.tasks.recurrence_classifier.tuning import (
 )
 from glioframe.training.engine import LOG
 from glioframe.training.gradient_task import GradientTask, Sampling, StepResult, ValidationResult
-from glioframe.training.operating_point import load_operating_point, load_temperature
+from glioframe.training.members import member_runs
+from glioframe.training.operating_point import load_operating_point
 from glioframe.training.pretrained_record import in_words
 from glioframe.training.quantities import quantitative_channels
-from glioframe.training.temperature import tempered
-from glioframe.training.trained_network import trained_network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,29 +125,22 @@ class RecurrenceClassifier(GradientTask[Settings]):
         loss_B = weighted_cross_entropy(logits_BK, _target(batch), class_weights=_class_weights(run))
         return ValidationResult(loss_B=loss_B, probabilities_BK=logits_BK.float().softmax(1))
 
-    @torch.inference_mode()
-    def predict(self, run: Run[Settings], case: PreprocessedCase) -> CasePrediction:
-        """The mean over the image and, if the settings say so, its mirror image; always in float32.
-
-        The temperature is applied to the mean, so that it cannot change the order of cases.
-        """
-        network = cast("Classifier", trained_network(self, run))
+    def prediction_step(self, run: Run[Settings], network: nn.Module, case: PreprocessedCase) -> CasePrediction:
+        """The mean over the image and, if the settings say so, its mirror image."""
         patch = load_case_patch(case, run.plan.field_of_view, run.configuration.patch_size_vox)
         views_VCZYX = mirrored_views(torch.from_numpy(patch), mirror=run.settings.tta).to(run.device)
         presence_VC = torch.tensor([case.properties.channels_present], device=run.device).repeat(len(views_VCZYX), 1)
         logits_VK: Tensor = network(views_VCZYX, presence_VC)
         # On the CPU, because Apple's GPUs have no float64.
-        members = [tuple(member) for member in logits_VK.cpu().double().softmax(1).tolist()]
-        temperature = load_temperature(run.folder) if run.settings.temperature else 1.0
-        return CasePrediction(
-            probabilities=tempered(mean_probabilities(members), temperature),
-            member_probabilities=tuple(tempered(member, temperature) for member in members),
-        )
+        views = tuple(tuple(view) for view in logits_VK.cpu().double().softmax(1).tolist())
+        return CasePrediction(probabilities=mean_probabilities(views), member_probabilities=views)
 
     def report(self, runs: Sequence[Run[Settings]]) -> Sequence[ReportSection]:
-        """The learning curves of the folds."""
-        logs = {f"fold {run.fold}": load_training_log(run.folder / LOG) for run in runs}
+        """The learning curves of the folds, and their temperatures."""
+        logs = {f"fold {run.fold}": [load_training_log(each.folder / LOG) for each in member_runs(run)] for run in runs}
         caption = "Loss by epoch, on augmented cases, smoothed over epochs."
+        if (num_members := runs[0].configuration.training.num_members) > 1:
+            caption += f" Each fold trains {num_members} networks, which share its color."
         text = (
             "The plan holds out no inner cases, so that all training cases are fitted, and the operating point is 0.5."
         )
@@ -176,8 +168,8 @@ def _temperatures_in_words(runs: Sequence[Run[Settings]]) -> str:
         for fold, point in learned.items()
     )
     return (
-        "The probabilities of each fold's network are divided, as logits, by a temperature learned on its inner cases: "
-        f"{each}. Above 1 the network was too certain. The order of a fold's cases stays as it is."
+        "The probabilities of each fold are divided, as logits, by a temperature learned on its inner cases: "
+        f"{each}. Above 1 the fold was too certain. The order of a fold's cases stays as it is."
     )
 
 

@@ -39,6 +39,15 @@ class ThresholdBaseline(Task[Settings]):
         """A target and lesion labels. Which channel is needed depends on the quantity."""
         return Requirements(target=True, lesion_label=True)
 
+    def check(self, run: Run[Settings]) -> None:
+        """Refuses a target or a quantity that no rule can be learned for.
+
+        Raises:
+            TaskError: The target has more than two classes, or no channel has the quantity.
+        """
+        _require_two_classes(run.required_target)
+        _chosen(run)
+
     def fit(self, run: Run[Settings]) -> None:
         """Measures the training cases and learns the rule."""
         _require_two_classes(run.required_target)
