@@ -26,6 +26,7 @@ from glioframe.reporting.progress_figure import draw_progress
 from glioframe.training import checkpoint, operating_point
 from glioframe.training.batch import Batch
 from glioframe.training.checkpoint import Trainee, TrainingState
+from glioframe.training.compiling import compile_network, told_if_uncompilable
 from glioframe.training.device import peak_memory_mb, reproducible, resolve_device
 from glioframe.training.ema import AveragedNetwork
 from glioframe.training.fold_data import BatchRequest, FoldData
@@ -66,14 +67,14 @@ def train_fold(task: GradientTask[Any], run: Run[Any], *, loader_threads: int | 
 
     Raises:
         SettingError: This machine has no such device.
-        TrainingError: It cannot start, resume or go on.
+        TrainingError: It cannot start, resume or go on, or its network cannot be compiled.
         PeerFailedError: Another process that takes part cannot.
         KeyboardInterrupt: SIGINT, SIGTERM, SIGUSR1 or SIGUSR2 came; the last step is saved.
     """
     device = resolve_device(run.device)
     threads = loader_threads or min(_MOST_LOADER_THREADS, os.cpu_count() or 1)
     watched = watched_signals(hasty=Ranks.current().size == 1)
-    with reproducible(device), watched as interruption, _told_what_to_lower(run):
+    with reproducible(device), watched as interruption, _told_what_to_lower(run), told_if_uncompilable(run):
         within_memory(run, lambda each: _train_as_planned(task, each, device, interruption, threads))
 
 
@@ -144,6 +145,8 @@ class _FoldTraining:
         for module in network.modules():
             if isinstance(module, RunningStandardization):
                 module.gather = ranks.gather_tensor
+        if self._plan.compile:
+            compile_network(network)  # which only steps call: the average, which is watched, is another
         self._saved_at, self._save_seconds, self._drawn_at = -math.inf, 0.0, time.monotonic()
 
     def is_finished(self) -> bool:

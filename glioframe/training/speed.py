@@ -16,6 +16,7 @@ from glioframe.augmentation.augment import augment
 from glioframe.augmentation.parameters import draw_parameters
 from glioframe.core.seeds import derive_seed
 from glioframe.networks.classifier import build_classifier
+from glioframe.training.compiling import compile_network
 from glioframe.training.device import peak_memory_mb
 from glioframe.training.loading import PatchStore, collate, prefetched, to_device
 from glioframe.training.memory import predict_peak_memory
@@ -119,6 +120,8 @@ class _Step:
             checkpointing=training.checkpointing,
         )
         self._network = network.to(device).train()
+        if training.compile:
+            compile_network(self._network)
         self._optimizer = build_optimizer(self._network, training)
         self._precision = choose_precision(device, amp=training.amp)
         self._clip_norm = training.gradient_clip_norm
