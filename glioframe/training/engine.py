@@ -34,7 +34,7 @@ from glioframe.training.inner_evaluation import InnerScores, inner_scores, on_cp
 from glioframe.training.interruption import Interruption, watched_signals
 from glioframe.training.loading import prefetched, to_device
 from glioframe.training.memory_fallback import within_memory
-from glioframe.training.optimizer import build_optimizer, set_learning_rate
+from glioframe.training.optimizer import build_optimizer, frozen_share, set_learning_rate
 from glioframe.training.precision import choose_precision
 from glioframe.training.pretrained_record import save_record
 from glioframe.training.quantities import quantitative_channels
@@ -330,6 +330,8 @@ class _FoldTraining:
             seconds=seconds,
             loader_wait_share=waited / seconds,
             peak_memory_mb=peak_memory_mb(self._device),
+            precision=self._precision.name,
+            frozen_share=frozen_share(self._trainee.network),
             train_metrics=means,
         )
         append_epoch(record, self._run.folder / LOG)

@@ -99,7 +99,7 @@ def benchmark_training(
     precision = choose_precision(device, amp=configuration.training.amp)
     return TrainingBenchmark(
         device=str(device),
-        precision=str(precision.dtype or torch.float32).removeprefix("torch."),
+        precision=precision.name,
         patch_size_vox=configuration.patch_size_vox,
         batch_size=configuration.batch_size,
         **measured,
