@@ -235,7 +235,11 @@ class _FoldTraining:
         self._draw_figure()
         save_record(self._run.pretrained, self._loaded, folder)
         point = operating_point.choose_on_inner_cases(
-            self._task, self._run, inner_ids=self._data.inner_ids, training=self._data.identity
+            self._task,
+            self._run,
+            inner_ids=self._data.inner_ids,
+            calibrates=self._task.calibrates(self._run),
+            training=self._data.identity,
         )
         operating_point.save_operating_point(point, folder)
         (folder / checkpoint.PREVIOUS).unlink(missing_ok=True)

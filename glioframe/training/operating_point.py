@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from glioframe.task_api.run import Run
-    from glioframe.training.gradient_task import GradientTask
+    from glioframe.task_api.task import Task
 
 FILE_NAME = "operating_point.json"
 
@@ -46,14 +46,14 @@ class OperatingPoint:
 
 
 def choose_on_inner_cases(
-    task: GradientTask[Any], run: Run[Any], *, inner_ids: Sequence[str], training: str
+    task: Task[Any], run: Run[Any], *, inner_ids: Sequence[str], calibrates: bool, training: str
 ) -> OperatingPoint:
     """The threshold with the highest balanced accuracy on the inner cases, predicted exactly as new cases will be.
 
     It is 0.5 for a target of more than two classes, as a threshold divides two, and without cases of both. Where the
     task calibrates, the temperature is learned first, and the threshold is chosen at it.
     """
-    is_binary, calibrates = run.target is not None and run.target.is_binary, task.calibrates(run)
+    is_binary = run.target is not None and run.target.is_binary
     if not (is_binary or calibrates):
         inner_ids = ()
     predictions = [task.predict(run, load_preprocessed_case(run.preprocessed_folder, case_id)) for case_id in inner_ids]
