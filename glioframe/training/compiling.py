@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import torch
 
 from glioframe.core.errors import TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from torch import nn
 
     from glioframe.task_api.run import Run
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _OPTIONS: dict[str, str | int | bool | Any] = {
     # Dropout draws what it draws uncompiled.
     "fallback_random": True,
@@ -33,6 +35,12 @@ def compile_network(network: nn.Module) -> None:
     """
     torch.compiler.reset()
     network.compile(dynamic=False, options=_OPTIONS)
+
+
+def uncompiled(function: Callable[P, T]) -> Callable[P, T]:
+    """The function, called by a compiled network as it is: talk between processes cannot be compiled."""
+    wrapped: Callable[P, T] = torch.compiler.disable(function)  # type: ignore[no-untyped-call]
+    return wrapped
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from glioframe.reporting.progress_figure import draw_progress
 from glioframe.training import checkpoint, operating_point
 from glioframe.training.batch import Batch
 from glioframe.training.checkpoint import Trainee, TrainingState
-from glioframe.training.compiling import compile_network, told_if_uncompilable
+from glioframe.training.compiling import compile_network, told_if_uncompilable, uncompiled
 from glioframe.training.device import peak_memory_mb, reproducible, resolve_device
 from glioframe.training.ema import AveragedNetwork
 from glioframe.training.fold_data import BatchRequest, FoldData
@@ -143,8 +143,8 @@ class _FoldTraining:
         )
         self._state = TrainingState(identity=self._data.identity)
         for module in network.modules():
-            if isinstance(module, RunningStandardization):
-                module.gather = ranks.gather_tensor
+            if ranks.size > 1 and isinstance(module, RunningStandardization):
+                module.gather = uncompiled(ranks.gather_tensor) if self._plan.compile else ranks.gather_tensor
         if self._plan.compile:
             compile_network(network)  # which only steps call: the average, which is watched, is another
         self._saved_at, self._save_seconds, self._drawn_at = -math.inf, 0.0, time.monotonic()
