@@ -113,6 +113,7 @@ class TrainingPlan:
         select: Which weights predict: ``final`` averaged ones, or the ``best`` by inner loss.
         checkpointing: Whether the backward pass computes activations again instead of keeping them: about a third more
             time for much less memory.
+        compile: Whether training steps run through compiled kernels. Changes nothing but rounding.
         channel_dropout: Probability of hiding a present channel in training, so that a missing one is no surprise.
         augmentation: 0 switches augmentation off, 1 is the standard strength.
         seed: Of weights, sampling and augmentation.
@@ -133,6 +134,7 @@ class TrainingPlan:
     inner_fraction: Annotated[float, Ge(0), Le(0.5)] = 0.2
     select: Literal["final", "best"] = "final"
     checkpointing: bool = False
+    compile: bool = False
     channel_dropout: Fraction = 0.1
     augmentation: Annotated[float, Ge(0), Le(2)] = 1.0
     seed: Annotated[int, Ge(0)] = 0

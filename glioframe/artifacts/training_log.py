@@ -15,7 +15,7 @@ from glioframe.core.files import write_text_atomically
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpochRecord:
-    """One epoch. Time, waiting and memory depend on the machine, the rest on the seed alone.
+    """One epoch. Time, waiting, memory and precision depend on the machine, the rest on the seed alone.
 
     Attributes:
         epoch: Counted from 1.
@@ -27,6 +27,8 @@ class EpochRecord:
         seconds: The epoch's wall time.
         loader_wait_share: Share of that time spent waiting for data.
         peak_memory_mb: Highest memory use so far: of the device, or of the process on a CPU.
+        precision: In which most of a step is computed: ``float32``, ``bfloat16``, ``float16``; None in an older log.
+        frozen_share: Share of the network's weights that were frozen; 0 in an older log.
         train_metrics: What else the task reported of its steps, averaged over the epoch.
     """
 
@@ -40,6 +42,8 @@ class EpochRecord:
     seconds: float
     loader_wait_share: float
     peak_memory_mb: float
+    precision: str | None = None
+    frozen_share: float = 0.0
     train_metrics: dict[str, float] = field(default_factory=dict)
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, final
 
 from dynamic_network_architectures.building_blocks.residual_encoders import ResidualEncoder
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 from glioframe.networks.encoder import Encoder, Encoding, without_absent
+from glioframe.networks.recomputing import recomputed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,11 +59,9 @@ class ResidualEncoderNetwork(Encoder):
     def forward(self, image_BCZYX: torch.Tensor, presence_BC: torch.Tensor) -> Encoding:
         """The last feature map, and its mean plus its peak."""
         dense_BFZYX = without_absent(image_BCZYX, presence_BC)
+        again = self.checkpointing and self.training
         for part in self._parts():
-            if self.checkpointing and self.training:
-                dense_BFZYX = checkpoint(part, dense_BFZYX, use_reentrant=False, preserve_rng_state=False)
-            else:
-                dense_BFZYX = part(dense_BFZYX)
+            dense_BFZYX = recomputed(part, dense_BFZYX) if again else part(dense_BFZYX)
         # The normalization makes the mean of a feature map say little by itself; its peak says whether the feature
         # occurs anywhere, as a small lesion does.
         pooled_BF = dense_BFZYX.mean((2, 3, 4)) + dense_BFZYX.amax((2, 3, 4))

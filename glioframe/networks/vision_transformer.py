@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast, final
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from glioframe.networks.encoder import Encoder, Encoding, without_absent
+from glioframe.networks.recomputing import recomputed
 from glioframe.networks.token_positions import Rotation, resize_positions, rotation_of
 from glioframe.networks.transformer_block import TransformerBlock
 
@@ -128,13 +128,11 @@ class VisionTransformer(Encoder):
         sequence = self._embed(image_BCZYX, presence_BC)
         tokens_BTF = sequence.tokens_BTF
         scales_L2B11 = self._branch_scales(tokens_BTF)
+        again = self.checkpointing and self.training
         for index, block in enumerate(self.eva.in_order):
             scale = None if scales_L2B11 is None else scales_L2B11[index]
             arguments = (tokens_BTF, sequence.rotation, sequence.visible_BT, scale)
-            if self.checkpointing and self.training:
-                tokens_BTF = checkpoint(block, *arguments, use_reentrant=False, preserve_rng_state=False)
-            else:
-                tokens_BTF = block(*arguments)
+            tokens_BTF = recomputed(block, *arguments) if again else block(*arguments)
         tokens_BGNF = self._in_grids(self.eva.norm(tokens_BTF), sequence.grid)
         tokens_BNF = _mean_over_present(tokens_BGNF, presence_BC) if self.per_channel else tokens_BGNF[:, 0]
         dense_BFZYX = tokens_BNF.transpose(1, 2).reshape(len(tokens_BNF), -1, *sequence.grid)

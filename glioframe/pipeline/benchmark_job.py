@@ -16,9 +16,9 @@ from glioframe.core.errors import ArtifactError, GlioframeError, PlanError, Task
 from glioframe.core.modality import Modality
 from glioframe.core.progress import SilentProgress
 from glioframe.imaging.parallel import workers_end
+from glioframe.pipeline.load_training import load_training
 from glioframe.pipeline.predictions import prediction_rows
 from glioframe.pipeline.train import train
-from glioframe.pipeline.training import TrainingRequest, load_training
 from glioframe.training.device import peak_memory_mb, resolve_device
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from glioframe.artifacts.prediction import PredictionRow
     from glioframe.core.workspace import Workspace
     from glioframe.pipeline.benchmark_folder import RowFolder
-    from glioframe.pipeline.training import Training
+    from glioframe.pipeline.training import Training, TrainingRequest
 
 SUBSETS = ("MRI only", "PET only")
 _PET = frozenset(modality for modality in Modality if modality.is_pet)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from glioframe.core.errors import TrainingError
 from glioframe.pipeline.jobs import fold_job, report_job, tail
 from glioframe.pipeline.launch_local import EndedJob, run_jobs
+from glioframe.pipeline.load_training import load_training
 from glioframe.pipeline.train import prepare_model_folder, report_if_complete
-from glioframe.pipeline.training import Training, TrainingRequest, load_training
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from glioframe.pipeline.launch_slurm import SubmittedJob
     from glioframe.pipeline.launcher_settings import LauncherSettings
     from glioframe.pipeline.model_folder import ModelFolder
+    from glioframe.pipeline.training import Training, TrainingRequest
 
 LauncherName = Literal["local", "slurm"]
 _LOGS = "jobs"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from glioframe.artifacts.network_plan import VisionTransformerPlan
@@ -12,29 +12,17 @@ from glioframe.artifacts.splits import splits_hash
 from glioframe.core.errors import TaskError, TrainingError
 from glioframe.core.files import sha256_of_file, sha256_of_text
 from glioframe.pipeline.model_folder import ModelFolder
+from glioframe.pipeline.training import PretrainedEncoders
 from glioframe.pipeline.wording import some
 from glioframe.training.checkpoint import FINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from glioframe.artifacts.network_plan import NetworkPlan
     from glioframe.artifacts.plan import Configuration
     from glioframe.pipeline.training import Training
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PretrainedEncoders:
-    """What the folds of one training start from.
-
-    Attributes:
-        source: SHA-256 that tells one source from another; empty for none.
-        by_fold: The weights of each fold that is asked for.
-    """
-
-    source: str = ""
-    by_fold: Mapping[int, PretrainedEncoder] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from glioframe.core.progress import SilentProgress
 from glioframe.core.provenance import Provenance
 from glioframe.pipeline.crossval import find_outdated, report_cross_validation
 from glioframe.pipeline.environment import describe_environment
+from glioframe.pipeline.load_training import load_training
 from glioframe.pipeline.model_folder import ModelDescription, ModelFolder, settings_as_json
 from glioframe.pipeline.predictions import prediction_rows
-from glioframe.pipeline.training import Training, TrainingRequest, load_training
 from glioframe.training.gradient_task import GradientTask
 from glioframe.training.memory_fallback import as_trained
 from glioframe.training.ranks import Ranks
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from glioframe.core.progress import Progress
     from glioframe.core.workspace import Workspace
+    from glioframe.pipeline.training import Training, TrainingRequest
     from glioframe.task_api.run import Run
 
 COMMAND = "glioframe_train"

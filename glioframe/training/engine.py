@@ -25,6 +25,7 @@ from glioframe.reporting.progress_figure import draw_progress
 from glioframe.training import checkpoint, operating_point
 from glioframe.training.batch import Batch
 from glioframe.training.checkpoint import Trainee, TrainingState
+from glioframe.training.compiling import compile_network, told_if_uncompilable, uncompiled
 from glioframe.training.device import peak_memory_mb, reproducible, resolve_device
 from glioframe.training.ema import AveragedNetwork
 from glioframe.training.inner_evaluation import InnerScores, inner_scores, on_cpu
@@ -32,7 +33,7 @@ from glioframe.training.interruption import Interruption, watched_signals
 from glioframe.training.loading import prefetched, to_device
 from glioframe.training.members import member_run, remove_members
 from glioframe.training.memory_fallback import as_trained, within_memory
-from glioframe.training.optimizer import build_optimizer, set_learning_rate
+from glioframe.training.optimizer import build_optimizer, frozen_share, set_learning_rate
 from glioframe.training.precision import choose_precision
 from glioframe.training.pretrained_record import save_record
 from glioframe.training.quantities import quantitative_channels
@@ -67,15 +68,16 @@ def train_fold(task: GradientTask[Any], run: Run[Any], *, loader_threads: int | 
 
     Raises:
         SettingError: This machine has no such device.
-        TrainingError: It cannot start, resume or go on.
+        TrainingError: It cannot start, resume or go on, or its network cannot be compiled.
         PeerFailedError: Another process that takes part cannot.
         KeyboardInterrupt: SIGINT, SIGTERM, SIGUSR1 or SIGUSR2 came; the last step is saved.
     """
     device = resolve_device(run.device)
     threads = loader_threads or min(_MOST_LOADER_THREADS, os.cpu_count() or 1)
     watched = watched_signals(hasty=Ranks.current().size == 1)
-    with reproducible(device), watched as interruption, _told_what_to_lower(run):
-        if run.resume and operating_point.is_chosen(task, run):
+    with reproducible(device), watched as interruption, _told_what_to_lower(run), told_if_uncompilable(run):
+        sampling = task.sampling(run)
+        if run.resume and operating_point.is_chosen(run, sampling=sampling):
             run.progress.note(f"fold {run.fold}: already trained.")
             return
 
@@ -87,7 +89,7 @@ def train_fold(task: GradientTask[Any], run: Run[Any], *, loader_threads: int | 
             # Where memory ran out, the others begin with what the first ended on.
             within_memory(member_run(as_trained(run), member), train_member)
         if Ranks.current().is_first:
-            operating_point.choose_anew(task, run)
+            operating_point.choose_anew(task, run, sampling=sampling, calibrates=task.calibrates(run))
         Ranks.current().wait()
 
 
@@ -143,8 +145,10 @@ class _MemberTraining:
         )
         self._state = TrainingState(identity=self._data.identity)
         for module in network.modules():
-            if isinstance(module, RunningStandardization):
-                module.gather = ranks.gather_tensor
+            if ranks.size > 1 and isinstance(module, RunningStandardization):
+                module.gather = uncompiled(ranks.gather_tensor) if self._plan.compile else ranks.gather_tensor
+        if self._plan.compile:
+            compile_network(network)  # which only steps call: the average, which is watched, is another
         self._saved_at, self._save_seconds, self._drawn_at = -math.inf, 0.0, time.monotonic()
 
     def begin(self) -> None:
@@ -310,6 +314,8 @@ class _MemberTraining:
             seconds=seconds,
             loader_wait_share=waited / seconds,
             peak_memory_mb=peak_memory_mb(self._device),
+            precision=self._precision.name,
+            frozen_share=frozen_share(self._trainee.network),
             train_metrics=means,
         )
         append_epoch(record, self._run.folder / LOG)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from glioframe.core.geometry import Shape
     from glioframe.task_api.run import Run
     from glioframe.training.batch import Batch
-    from glioframe.training.gradient_task import Sampling
+    from glioframe.training.gradient_types import Sampling
     from glioframe.training.ranks import Ranks
 
 

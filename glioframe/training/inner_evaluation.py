@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from glioframe.training.gradient_task import ValidationResult
+    from glioframe.training.gradient_types import ValidationResult
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from glioframe.task_api.run import Run
-    from glioframe.training.gradient_task import GradientTask
+    from glioframe.task_api.task import Task
+    from glioframe.training.gradient_types import Sampling
 
 FILE_NAME = "operating_point.json"
 
@@ -50,14 +51,14 @@ class OperatingPoint:
 
 
 def choose_on_inner_cases(
-    task: GradientTask[Any], run: Run[Any], *, inner_ids: Sequence[str], training: str
+    task: Task[Any], run: Run[Any], *, inner_ids: Sequence[str], calibrates: bool, training: str
 ) -> OperatingPoint:
     """The threshold with the highest balanced accuracy on the inner cases, predicted exactly as new cases will be.
 
     It is 0.5 for a target of more than two classes, as a threshold divides two, and without cases of both. Where the
     task calibrates, the temperature is learned first, and the threshold is chosen at it.
     """
-    is_binary, calibrates = run.target is not None and run.target.is_binary, task.calibrates(run)
+    is_binary = run.target is not None and run.target.is_binary
     if not (is_binary or calibrates):
         inner_ids = ()
     predictions = [task.predict(run, load_preprocessed_case(run.preprocessed_folder, case_id)) for case_id in inner_ids]
@@ -78,16 +79,16 @@ def choose_on_inner_cases(
     )
 
 
-def choose_anew(task: GradientTask[Any], run: Run[Any]) -> None:
+def choose_anew(task: Task[Any], run: Run[Any], *, sampling: Sampling, calibrates: bool) -> None:
     """Chooses the operating point of a fold whose networks are trained, and writes it, which ends the training."""
     (run.folder / FILE_NAME).unlink(missing_ok=True)  # a temperature in it would count twice
     fold = as_trained(run)
-    data = FoldData(fold, task.sampling(fold))
-    point = choose_on_inner_cases(task, fold, inner_ids=data.inner_ids, training=data.identity)
+    data = FoldData(fold, sampling)
+    point = choose_on_inner_cases(task, fold, inner_ids=data.inner_ids, calibrates=calibrates, training=data.identity)
     save_json(point, run.folder / FILE_NAME)
 
 
-def is_chosen(task: GradientTask[Any], run: Run[Any]) -> bool:
+def is_chosen(run: Run[Any], *, sampling: Sampling) -> bool:
     """Whether the fold has been trained to the end.
 
     Raises:
@@ -97,7 +98,7 @@ def is_chosen(task: GradientTask[Any], run: Run[Any]) -> bool:
     if not all(file.is_file() for file in (path, *weights)):
         return False
     fold = as_trained(run)
-    if load_operating_point(run.folder).training != FoldData(fold, task.sampling(fold)).identity:
+    if load_operating_point(run.folder).training != FoldData(fold, sampling).identity:
         raise checkpoint.other_training(weights[0])
     return True
 

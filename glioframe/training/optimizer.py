@@ -47,6 +47,12 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) ->
         group["lr"] = learning_rate
 
 
+def frozen_share(network: nn.Module) -> float:
+    """Share of the weights that are not trained, 0 to 1."""
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
+    return sum(size for size, trained in sizes if not trained) / sum(size for size, _ in sizes)
+
+
 def _is_decayed(name: str, parameter: nn.Parameter) -> bool:
     """Whether it is a layer's matrix or kernel, which torch names ``weight``, ``in_proj_weight`` and the like."""
     return parameter.ndim > 1 and "weight" in name.rpartition(".")[2]

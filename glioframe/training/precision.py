@@ -28,6 +28,11 @@ class Precision:
     dtype: torch.dtype | None = None
 
     @property
+    def name(self) -> str:
+        """``float32``, ``bfloat16`` or ``float16``."""
+        return str(self.dtype or torch.float32).removeprefix("torch.")
+
+    @property
     def needs_loss_scaling(self) -> bool:
         """Whether small gradients would vanish: in float16, not in bfloat16."""
         return self.dtype == torch.float16

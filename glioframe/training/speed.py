@@ -16,6 +16,7 @@ from glioframe.augmentation.augment import augment
 from glioframe.augmentation.parameters import draw_parameters
 from glioframe.core.seeds import derive_seed
 from glioframe.networks.classifier import build_classifier
+from glioframe.training.compiling import compile_network
 from glioframe.training.device import peak_memory_mb
 from glioframe.training.loading import PatchStore, collate, prefetched, to_device
 from glioframe.training.memory import predict_peak_memory
@@ -98,7 +99,7 @@ def benchmark_training(
     precision = choose_precision(device, amp=configuration.training.amp)
     return TrainingBenchmark(
         device=str(device),
-        precision=str(precision.dtype or torch.float32).removeprefix("torch."),
+        precision=precision.name,
         patch_size_vox=configuration.patch_size_vox,
         batch_size=configuration.batch_size,
         **measured,
@@ -119,6 +120,8 @@ class _Step:
             checkpointing=training.checkpointing,
         )
         self._network = network.to(device).train()
+        if training.compile:
+            compile_network(self._network)
         self._optimizer = build_optimizer(self._network, training)
         self._precision = choose_precision(device, amp=training.amp)
         self._clip_norm = training.gradient_clip_norm

@@ -1,5 +1,6 @@
 """The training log survives kills and resumes."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -49,3 +50,14 @@ def test_a_malformed_line_is_named(tmp_path, line):
     path.write_text(line + "\n")
     with pytest.raises(ArtifactError, match=r"training_log\.jsonl:1"):
         load_training_log(path)
+
+
+def test_a_line_from_before_precision_was_recorded_is_still_read(tmp_path):
+    path = tmp_path / "training_log.jsonl"
+    append_epoch(RECORD, path)
+    line = json.loads(path.read_text())
+    del line["precision"], line["frozen_share"]
+    path.write_text(json.dumps(line) + "\n")
+    (record,) = load_training_log(path)
+    assert record.precision is None
+    assert record == RECORD

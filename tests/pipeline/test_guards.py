@@ -21,7 +21,8 @@ from glioframe.artifacts.splits import load_splits, save_splits
 from glioframe.cli import evaluate, plan_and_preprocess, train
 from glioframe.core.provenance import Provenance
 from glioframe.core.workspace import Workspace
-from glioframe.pipeline.training import TrainingRequest, load_training
+from glioframe.pipeline.load_training import load_training
+from glioframe.pipeline.training import TrainingRequest
 
 PLAN = ["-d", "1", "-np", "1", "--gpu-memory", "8"]
 

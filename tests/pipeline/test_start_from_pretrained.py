@@ -16,7 +16,8 @@ from glioframe.cli import train
 from glioframe.core.errors import TaskError, TrainingError
 from glioframe.core.files import sha256_of_file
 from glioframe.core.workspace import Workspace
-from glioframe.pipeline.training import TrainingRequest, load_training
+from glioframe.pipeline.load_training import load_training
+from glioframe.pipeline.training import TrainingRequest
 from glioframe.task_api.registry import load_task
 
 OTHER_RESULTS = "GLIOFRAME_RESULTS"

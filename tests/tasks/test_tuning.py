@@ -71,6 +71,7 @@ def test_frozen_weights_are_the_pretrained_ones_bit_for_bit(run, tuning):
     learned = {name for name in encoder_of(fold) if name not in read_weights(run.pretrained.path)}
     assert all("lora_" in name for name in learned)
     assert bool(learned) == (tuning == "lora")
+    assert all(0.5 < record.frozen_share < 1 for record in log(fold))
 
 
 def test_full_tuning_starts_from_the_weights_and_moves_them_all(run):
@@ -128,6 +129,9 @@ def test_sawtooth_trains_the_head_first_and_then_everything(run):
     assert moved_tensors(only_head) == set()
     TASK.fit(fold)
     assert moved_tensors(fold) == set(read_weights(run.pretrained.path))
+    first, *others = log(fold)
+    assert first.frozen_share > 0.5
+    assert [record.frozen_share for record in others] == [0, 0]
 
 
 def with_training(run: Run, **changes):

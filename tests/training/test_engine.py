@@ -299,6 +299,7 @@ def test_the_log_is_one_json_object_per_epoch(trained):
     assert all(0 <= line["loader_wait_share"] <= 1 and line["seconds"] > 0 for line in lines)
     assert {"train_loss", "inner_loss", "inner_auc", "learning_rate", "peak_memory_mb"} <= set(lines[0])
     assert 0 <= lines[0]["train_metrics"]["accuracy"] <= 1
+    assert [line["precision"] for line in lines] == ["float32", "float32"]  # as the plan says: amp is off
 
 
 def test_predictions_do_not_depend_on_the_order_of_cases(trained):

@@ -49,6 +49,11 @@ def without_dropout(run):
     return replace(run, configuration=replace(run.configuration, network=network))
 
 
+def with_training(run, **changes):
+    training = replace(run.configuration.training, **changes)
+    return replace(run, configuration=replace(run.configuration, training=training))
+
+
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """A training in one process, of shares that cannot be equal and of cases without MRI."""
@@ -83,6 +88,14 @@ def assert_same_training(run, other, *, tolerance=1e-5):
 
 def test_two_processes_of_unequal_shares_train_as_one_does(alone, together):
     assert_same_training(alone[1], together)
+
+
+@pytest.mark.slow
+def test_two_processes_whose_networks_are_compiled_train_as_one_does(alone):
+    folder, run = alone
+    done = torchrun(folder, "compiled")
+    assert done.returncode == 0, done.stderr
+    assert_same_training(run, with_training(moved(run, "compiled"), compile=True))
 
 
 def test_all_processes_end_with_the_same_weights_averages_and_statistics(together):

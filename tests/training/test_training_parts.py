@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -15,7 +16,7 @@ from glioframe.networks.build_encoder import build_encoder
 from glioframe.training.device import peak_memory_mb, reproducible, resolve_device
 from glioframe.training.ema import AveragedNetwork
 from glioframe.training.optimizer import build_optimizer, set_learning_rate
-from glioframe.training.precision import choose_precision
+from glioframe.training.precision import Precision, choose_precision
 from glioframe.training.schedule import learning_rate
 from training_builders import make_plan
 
@@ -206,6 +207,30 @@ def test_gradients_in_mixed_precision_are_those_of_float32_on_small_maps_too(sha
     for junk in (1e30, -1e30):
         _ = [torch.full((size,), junk) for size in (10_000, 100_000, 1_000_000)]
         torch.testing.assert_close(gradient(mixed=True), exact, rtol=0, atol=0.03 * float(exact.abs().max()))
+
+
+def test_activations_computed_again_have_the_precision_that_they_had_at_first():
+    # Two levels down, a patch of 8 voxels is two voxels deep: a convolution that stays in float32.
+    network = replace(
+        make_plan().configuration("3d_cnn").network,
+        features_per_stage=(4, 4, 4),
+        blocks_per_stage=(1, 1, 1),
+        kernel_sizes=((3, 3, 3),) * 3,
+        strides=((1, 1, 1), (2, 2, 2), (2, 2, 2)),
+    )
+    precision = Precision(device_type="cpu", dtype=torch.bfloat16)
+    image, presence = torch.randn(2, 1, 8, 8, 8), torch.ones(2, 1)
+
+    def gradients(*, checkpointing: bool) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        encoder = build_encoder(network, num_channels=1, patch_size_vox=(8, 8, 8), checkpointing=checkpointing)
+        with precision.autocast():
+            loss = encoder(image, presence).pooled.float().square().sum()
+        loss.backward()
+        return [parameter.grad for parameter in encoder.parameters()]
+
+    for kept, again in zip(gradients(checkpointing=False), gradients(checkpointing=True), strict=True):
+        assert torch.equal(kept, again)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])

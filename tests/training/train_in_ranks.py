@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from test_ranks import PLAN, SETTINGS, without_dropout
+from test_ranks import PLAN, SETTINGS, with_training, without_dropout
 
 from glioframe.tasks.recurrence_classifier.settings import Settings
 from glioframe.tasks.recurrence_classifier.task import RecurrenceClassifier
@@ -67,7 +67,7 @@ def main(folder: Path, name: str, act: str) -> int:
             # The cases are there already, and are written again as they were.
             run = make_run(folder, settings=SETTINGS, num_cases=12, missing_every=3, **PLAN)
             ranks.wait()  # before anybody reads what another may still be writing
-            run = moved(without_dropout(run), name, resume=begun)
+            run = moved(with_training(without_dropout(run), compile=name == "compiled"), name, resume=begun)
             task = ActsOut(kind if rank == rank_here else "")
             averaged = []
             update = engine.AveragedNetwork.update
