@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glioframe.cli.command import DONE, USER_ERROR, new_parser, positive_int, run_command
+from glioframe.core.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +84,19 @@ def _weights(text: str) -> tuple[str, Path]:
     return configuration, Path(path)
 
 
+def _by_configuration(given: Sequence[tuple[str, Path]]) -> dict[str, Path]:
+    names = [configuration for configuration, _ in given]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise SettingError(
+            f"--pretrained {repeated[0]}=...",
+            expected="weights once for each configuration",
+            found=f"{names.count(repeated[0])} times",
+            fix="Leave one; compare several sources in matrices of your own",
+        )
+    return dict(given)
+
+
 def _body(arguments: argparse.Namespace, progress: Progress) -> int:
     from glioframe.artifacts.benchmark import load_matrix
     from glioframe.core.workspace import Workspace
@@ -106,7 +120,7 @@ def _body(arguments: argparse.Namespace, progress: Progress) -> int:
         train=not arguments.no_training,
         report=not arguments.no_report,
         num_resamples=arguments.num_resamples,
-        pretrained=dict(arguments.pretrained),
+        pretrained=_by_configuration(arguments.pretrained),
     )
     if arguments.launcher:
         return _queue(request, arguments)

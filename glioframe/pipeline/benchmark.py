@@ -78,6 +78,13 @@ def _outcome(benchmark: Benchmark, row: BenchmarkRow) -> RowOutcome:
             found=f"those of an earlier one, {hashes[0][:12]}",
             fix="Pass --overwrite to train every row again",
         )
+    if len({description.pretrained for description in descriptions}) > 1:
+        raise TrainingError(
+            folders[0].path.parent,
+            expected="repetitions that all start from the same weights",
+            found="some that started from others",
+            fix=f"Train the row again with --overwrite --row '{row.name}'",
+        )
     return RowOutcome(
         row=row.name,
         status="done",

@@ -130,10 +130,23 @@ class Benchmark:
         return row.pretrained and row.configuration not in self.request.pretrained
 
     def throw_away(self) -> None:
-        """Removes what is trained of the rows that are asked for."""
-        for row in self._rows:
-            for repetition in range(len(self.folds)):
-                shutil.rmtree(self.folder.row_folder(row, repetition).path, ignore_errors=True)
+        """Removes what is trained of the rows that are asked for and can be trained again.
+
+        Raises:
+            SettingError: A row is to start from weights that lie in what would be removed.
+        """
+        rows = [row for row in self._rows if not self.lacks_weights(row)]
+        folders = [self.folder.row_folder(row, number).path for row in rows for number in range(len(self.folds))]
+        for configuration, path in self.request.pretrained.items():
+            if any(path.resolve().is_relative_to(folder.resolve()) for folder in folders):
+                raise SettingError(
+                    f"--overwrite --pretrained {configuration}={path}",
+                    expected="weights that lie outside of what is thrown away",
+                    found="those of a row of this benchmark",
+                    fix="Copy that row's folder elsewhere, or name with --row what is to be trained again",
+                )
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def _rows(self) -> list[BenchmarkRow]:

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _EarlierRun:
-    """A run of glioframe, and the fold of it that was named, if one was."""
+    """A run of glioframe, and the fold and the network of it that were named, if they were."""
 
     model: ModelFolder
-    fold: int | None
+    fold: int | None = None
+    member: str = ""
 
     def configuration(self) -> Configuration:
         """As it was trained."""
@@ -66,16 +67,19 @@ def find_pretrained(training: Training, path: Path, folds: Sequence[int]) -> Pre
 
 
 def _earlier_run(path: Path) -> _EarlierRun | None:
-    """None for a file that lies in no folder of a fold.
+    """None for a file that lies in no folder of a fold or of one of its members.
 
     Raises:
         TrainingError: There is nothing to load.
     """
     folder = path if path.is_dir() else path.parent
     if (path / "model.json").is_file():
-        return _EarlierRun(ModelFolder(path), None)
+        return _EarlierRun(ModelFolder(path))
+    member = ""
+    if folder.name.startswith("member_") and folder.parent.name.startswith("fold_"):
+        folder, member = folder.parent, folder.name
     if folder.name.startswith("fold_") and folder.name[5:].isdigit() and (folder.parent / "model.json").is_file():
-        return _EarlierRun(ModelFolder(folder.parent), int(folder.name[5:]))
+        return _EarlierRun(ModelFolder(folder.parent), int(folder.name[5:]), member)
     if not path.is_file():
         raise TrainingError(
             f"--pretrained {path}",
@@ -103,7 +107,7 @@ def _encoder_of(training: Training, run: _EarlierRun, fold: int, path: Path) -> 
             found=f"trained: {', '.join(map(str, run.model.trained_folds())) or 'none'}",
             fix="Train it first, or name another one",
         )
-    folder = run.model.fold_folder(source)
+    folder = run.model.fold_folder(source) / run.member
     weights = path if path.is_file() else folder / FINAL
     earlier = load_pretrained_record(folder)
     labelled = set(earlier.labelled_images) if earlier else set()
@@ -176,5 +180,5 @@ def _hash_of(run: _EarlierRun) -> str:
     """The same whichever folds of it are trained by now."""
     description = run.model.description()
     decisive: list[object] = [description.task, description.configuration, description.target, description.settings]
-    decisive += [description.splits_hash, description.plan_hash, description.pretrained, run.fold]
+    decisive += [description.splits_hash, description.plan_hash, description.pretrained, run.fold, run.member]
     return sha256_of_text(json.dumps(decisive, sort_keys=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from glioframe.artifacts.case import load_preprocessed_case
@@ -123,7 +124,9 @@ def prepare_model_folder(training: Training, numbers: Sequence[int]) -> None:
         _refuse_other_run(load_json(ModelDescription, model.model_path), wanted, model)
     if not request.resume:
         for number in numbers:
-            training.task.check(training.run(number, progress=SilentProgress()))
+            run = training.run(number, progress=SilentProgress())
+            # Not with what an earlier training, which is to be replaced, fell back to for want of memory.
+            training.task.check(replace(run, configuration=training.configuration))
     for number in replaced:
         shutil.rmtree(model.fold_folder(number))
     if replaced:

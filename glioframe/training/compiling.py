@@ -11,10 +11,9 @@ from glioframe.core.errors import TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from torch import nn
-
-    from glioframe.task_api.run import Run
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,24 +43,23 @@ def uncompiled(function: Callable[P, T]) -> Callable[P, T]:
 
 
 @contextlib.contextmanager
-def told_if_uncompilable(run: Run[Any]) -> Iterator[None]:
-    """Turns a network that cannot be compiled here into an error that a user can mend.
+def told_if_uncompilable(where: str | Path) -> Iterator[None]:
+    """Turns a network that cannot be compiled here into an error that a user can mend, at ``where``.
 
     Raises:
         TrainingError: There is no compiler, or it fails.
     """
-    if not run.configuration.training.compile:
-        yield
-        return
-    from torch._dynamo.exc import TorchDynamoException
-
-    run.progress.note(f"fold {run.fold}: its first step compiles the network, which may take minutes.")
     try:
         yield
-    except TorchDynamoException as error:
+    except RuntimeError as error:
+        from torch._dynamo.exc import TorchDynamoException  # slow to import, so only where something went wrong
+
+        if not isinstance(error, TorchDynamoException):
+            raise
         raise TrainingError(
-            run.folder,
+            where,
             expected="a network that torch can compile on this machine, as training.compile asks for",
             found=str(error).strip().partition("\n")[0],
-            fix="Pass --set training.compile=false, or install a C++ compiler and, for a GPU, Triton",
+            fix="Start again with --overwrite and --set training.compile=false, or install a C++ compiler and, for a "
+            "GPU, Triton",
         ) from error

@@ -40,6 +40,7 @@ from glioframe.training.quantities import quantitative_channels
 from glioframe.training.ranks import Ranks
 from glioframe.training.start import make_start
 from glioframe.training.step_report import StepReport, of_whole_batch
+from glioframe.training.trained_network import forget_networks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +76,8 @@ def train_fold(task: GradientTask[Any], run: Run[Any], *, loader_threads: int | 
     device = resolve_device(run.device)
     threads = loader_threads or min(_MOST_LOADER_THREADS, os.cpu_count() or 1)
     watched = watched_signals(hasty=Ranks.current().size == 1)
-    with reproducible(device), watched as interruption, _told_what_to_lower(run), told_if_uncompilable(run):
+    with reproducible(device), watched as interruption, _told_what_to_lower(run), told_if_uncompilable(run.folder):
+        forget_networks()
         sampling = task.sampling(run)
         if run.resume and operating_point.is_chosen(run, sampling=sampling):
             run.progress.note(f"fold {run.fold}: already trained.")
@@ -148,6 +150,7 @@ class _MemberTraining:
             if ranks.size > 1 and isinstance(module, RunningStandardization):
                 module.gather = uncompiled(ranks.gather_tensor) if self._plan.compile else ranks.gather_tensor
         if self._plan.compile:
+            run.progress.note(f"{run.name}: its first step compiles the network, which may take minutes.")
             compile_network(network)  # which only steps call: the average, which is watched, is another
         self._saved_at, self._save_seconds, self._drawn_at = -math.inf, 0.0, time.monotonic()
 
@@ -222,7 +225,6 @@ class _MemberTraining:
             save_weights(self._average.network, folder / checkpoint.FINAL)
         self._draw_figure()
         save_record(self._run.pretrained, self._loaded, folder)
-        (folder / checkpoint.PREVIOUS).unlink(missing_ok=True)
 
     def _run_epoch(self, epoch: int, batches: Iterator[tuple[BatchRequest, Batch]], interruption: Interruption) -> None:
         began, waited = time.monotonic(), 0.0

@@ -86,6 +86,8 @@ def choose_anew(task: Task[Any], run: Run[Any], *, sampling: Sampling, calibrate
     data = FoldData(fold, sampling)
     point = choose_on_inner_cases(task, fold, inner_ids=data.inner_ids, calibrates=calibrates, training=data.identity)
     save_json(point, run.folder / FILE_NAME)
+    for each in member_runs(fold):
+        (each.folder / checkpoint.PREVIOUS).unlink(missing_ok=True)  # until now, going on might have needed it
 
 
 def is_chosen(run: Run[Any], *, sampling: Sampling) -> bool:

@@ -16,7 +16,7 @@ from glioframe.augmentation.augment import augment
 from glioframe.augmentation.parameters import draw_parameters
 from glioframe.core.seeds import derive_seed
 from glioframe.networks.classifier import build_classifier
-from glioframe.training.compiling import compile_network
+from glioframe.training.compiling import compile_network, told_if_uncompilable
 from glioframe.training.device import peak_memory_mb
 from glioframe.training.loading import PatchStore, collate, prefetched, to_device
 from glioframe.training.memory import predict_peak_memory
@@ -87,7 +87,8 @@ def benchmark_training(
         elif part == "augment":
             measured["augmentation_ms"] = bench.augmentation_ms()
         elif part == "take steps":
-            measured["step_ms"], measured["loader_wait_share"] = bench.steps()
+            with told_if_uncompilable(f"configuration {configuration.name}"):
+                measured["step_ms"], measured["loader_wait_share"] = bench.steps()
         else:
             measured["predicted_peak_memory_gb"] = predict_peak_memory(
                 configuration,
@@ -215,7 +216,11 @@ class _Bench:
 
 
 def observe_peak_memory_gb(configuration: Configuration, num_channels: int, device: str) -> float:
-    """Peak of two training steps in a process of their own, above what an idle one takes, in GB (1e9 bytes)."""
+    """Peak of two training steps in a process of their own, above what an idle one takes, in GB (1e9 bytes).
+
+    Never compiled: the prediction is not, and the compiler's own memory would count.
+    """
+    configuration = replace(configuration, training=replace(configuration.training, compile=False))
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
         return fresh.submit(_grow, configuration, num_channels, device).result()
 

@@ -24,6 +24,11 @@ _MOST_FOLDS_KEPT = 10
 _kept: OrderedDict[tuple[object, ...], nn.Module] = OrderedDict()
 
 
+def forget_networks() -> None:
+    """Frees what is kept, before a training needs the memory."""
+    _kept.clear()
+
+
 def trained_network(task: GradientTask[Any], run: Run[Any]) -> nn.Module:
     """The network that was trained in ``run.folder``, on ``run.device``, in evaluation mode.
 

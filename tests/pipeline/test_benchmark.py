@@ -195,7 +195,7 @@ def line_of(home: Path, model: str) -> dict[str, str]:
     return next(line for line in table(home) if line["model"] == model)
 
 
-def test_a_pretrained_row_is_trained_once_weights_are_given_and_is_kept(home_with_pretrained_row, matrix):
+def test_a_pretrained_row_is_trained_once_weights_are_given_and_is_kept(home_with_pretrained_row, matrix, capsys):
     home = home_with_pretrained_row
     assert run(matrix) == 0
     line = line_of(home, "CNN pretrained")
@@ -215,6 +215,13 @@ def test_a_pretrained_row_is_trained_once_weights_are_given_and_is_kept(home_wit
     assert run(matrix) == 0
     assert line_of(home, "CNN pretrained") == line
 
+    # What could not be trained again is not thrown away.
+    assert run(matrix, "--overwrite", "--row", "CNN pretrained") == 0
+    assert line_of(home, "CNN pretrained") == line
+    assert run(matrix, "--overwrite", "--pretrained", f"3d_cnn={scratch}") == 1
+    assert "weights that lie outside of what is thrown away" in capsys.readouterr().err
+    assert (scratch / "fold_0" / "checkpoint_final.safetensors").is_file()
+
 
 def test_weights_that_know_an_answer_fail_their_row_alone(home_with_pretrained_row, matrix, capsys):
     home = home_with_pretrained_row
@@ -229,6 +236,8 @@ def test_weights_that_know_an_answer_fail_their_row_alone(home_with_pretrained_r
 def test_weights_for_a_configuration_that_no_row_starts_from_are_refused(matrix, capsys):
     assert run(matrix, "--pretrained", "3d_vit=run") == 1
     assert "the matrix has no such row, found 3d_vit" in capsys.readouterr().err
+    assert run(matrix, "--pretrained", "3d_cnn=one", "--pretrained", "3d_cnn=other") == 1
+    assert "weights once for each configuration, found 2 times" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         run(matrix, "--pretrained", "run")
     assert "expected CONFIGURATION=RUN_OR_FILE" in capsys.readouterr().err

@@ -20,6 +20,7 @@ from glioframe.pipeline.load_training import load_training
 from glioframe.pipeline.training import TrainingRequest
 from glioframe.task_api.registry import load_task
 
+FINAL = "checkpoint_final.safetensors"
 OTHER_RESULTS = "GLIOFRAME_RESULTS"
 REQUEST = TrainingRequest(dataset="1", task="recurrence_classifier", configuration="3d_cnn")
 
@@ -91,6 +92,20 @@ def test_another_folds_encoder_leaks_and_is_refused(earlier, named):
         training_from(earlier / named, 0)
     leaked = load_splits(earlier / "splits_final.json")[0].val[0]
     assert leaked in str(error.value)
+
+
+@pytest.mark.parametrize("named", ["member_1", "member_1/checkpoint_final.safetensors"])
+def test_a_further_network_of_a_fold_has_learned_what_the_fold_has(earlier, named):
+    member = earlier / "fold_1" / "member_1"
+    member.mkdir()
+    (member / FINAL).write_bytes((earlier / "fold_1" / FINAL).read_bytes())
+    with pytest.raises(TrainingError, match="fold 0: expected weights that have learned no label of a case"):
+        training_from(earlier / "fold_1" / named, 0)
+    first = training_from(earlier / "fold_1", 1).pretrained
+    other = training_from(earlier / "fold_1" / named, 1).pretrained
+    assert other.by_fold[1].path == member / FINAL
+    assert other.by_fold[1].labelled_images == first.by_fold[1].labelled_images
+    assert other.source != first.source
 
 
 def test_a_named_fold_is_taken_where_it_does_not_leak(earlier):

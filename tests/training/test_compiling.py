@@ -113,6 +113,6 @@ def test_a_machine_without_a_compiler_is_told_to_train_uncompiled(tmp_path, monk
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "nothing compiled before"))
     with (
         config.patch({"cpp.cxx": ("no-such-compiler",)}),
-        pytest.raises(TrainingError, match=r"found \w+: No working C\+\+ compiler.*Pass --set training\.compile=false"),
+        pytest.raises(TrainingError, match=r"found \w+: No working C\+\+ compiler.*--set training\.compile=false"),
     ):
         LearnsWithSmall().fit(compiled(make_run(tmp_path, **STEPS)))
