@@ -77,8 +77,9 @@ def choose_training(
 def _constants(plan: TrainingPlan) -> str:
     return (
         f"The same for every dataset: optimizer {plan.optimizer}, schedule {plan.schedule}, "
-        f"gradient_clip_norm {plan.gradient_clip_norm:g}, amp, select {plan.select}, augmentation "
-        f"{plan.augmentation:g}, seed {plan.seed}; iterations_per_epoch and warmup_epochs go with the epochs."
+        f"gradient_clip_norm {plan.gradient_clip_norm:g}, amp, no compile, select {plan.select}, augmentation "
+        f"{plan.augmentation:g}, seed {plan.seed}, num_members {plan.num_members}; iterations_per_epoch and "
+        "warmup_epochs go with the epochs."
     )
 
 

@@ -107,12 +107,13 @@ def test_a_target_of_three_classes_is_compared_by_its_macro_auc_and_thresholds_d
     assert plan_and_preprocess.main(PLAN) == 0
     trees = {"name": "Trees", "task": "radiomics_baseline", "configuration": "3d_cnn"}
     trees["overrides"] = ["task.classifier=gradient_boosting"]
-    write_matrix(tmp_path, [*UPTAKE, trees, {**ROWS[2], "hide_channels": False}])
+    ridge = {**trees, "name": "Ridge", "overrides": ["task.classifier=ridge"]}
+    write_matrix(tmp_path, [*UPTAKE, trees, ridge])
     assert run(matrix) == 0
     with (results(home, "grade") / "comparisons.tsv").open(newline="") as stream:
         compared = list(csv.DictReader(stream, delimiter="\t"))
-    assert {(line["model_a"], line["model_b"]) for line in compared} == {("Trees", "CNN")}
+    assert {(line["model_a"], line["model_b"]) for line in compared} == {("Trees", "Ridge")}
     assert {line["target"] for line in compared} == {"grade"}
     status = {line["model"]: line["status"] for line in table(home, "grade")}
-    assert status == {"Uptake": "not applicable", "Trees": "done", "CNN": "done"}
+    assert status == {"Uptake": "not applicable", "Trees": "done", "Ridge": "done"}
     assert "no model is shown better than another" in (results(home, "grade") / "report.html").read_text()
