@@ -116,4 +116,4 @@ def test_a_target_of_three_classes_is_compared_by_its_macro_auc_and_thresholds_d
     assert {line["target"] for line in compared} == {"grade"}
     status = {line["model"]: line["status"] for line in table(home, "grade")}
     assert status == {"Uptake": "not applicable", "Trees": "done", "Ridge": "done"}
-    assert "no model is shown better than another" in (results(home, "grade") / "report.html").read_text()
+    assert "grade, 9 cross-validated cases of 9 patients" in (results(home, "grade") / "report.html").read_text()
