@@ -157,7 +157,7 @@ def test_repetitions_draw_other_folds_and_average_the_predictions(fresh_home, ma
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the rows' processes in /proc")
 def test_ctrl_c_leaves_no_process_and_going_on_gives_the_same_predictions(fresh_home, matrix, tmp_path):
-    write_matrix(matrix.parent, [{**ROWS[2], "overrides": ["training.epochs=6", *SHORT_TRAINING[1:]]}])
+    write_matrix(matrix.parent, [{**ROWS[2], "overrides": ["training.epochs=3", *SHORT_TRAINING[1:]]}])
     command = [sys.executable, "-c", "from glioframe.cli.benchmark import main; raise SystemExit(main())"]
     options = ["1", "--matrix", str(matrix), "--device", "cpu", "--num-resamples", "50"]
     with subprocess.Popen([*command, *options], start_new_session=True, env=dict(os.environ)) as process:

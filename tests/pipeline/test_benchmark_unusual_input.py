@@ -106,7 +106,7 @@ def test_a_target_of_three_classes_is_compared_by_its_macro_auc_and_thresholds_d
     monkeypatch.setenv("GLIOFRAME_HOME", str(home))
     assert plan_and_preprocess.main(PLAN) == 0
     trees = {"name": "Trees", "task": "radiomics_baseline", "configuration": "3d_cnn"}
-    trees["overrides"] = ["task.classifier=gradient_boosting"]
+    trees["overrides"] = ["task.classifier=random_forest"]
     ridge = {**trees, "name": "Ridge", "overrides": ["task.classifier=ridge"]}
     write_matrix(tmp_path, [*UPTAKE, trees, ridge])
     assert run(matrix) == 0

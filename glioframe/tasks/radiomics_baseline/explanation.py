@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from glioframe.tasks.radiomics_baseline.table import FeatureTable
 
 _MOST_BACKGROUND = 50
-_EVALUATIONS_PER_FEATURE = 10
+_EVALUATIONS_PER_FEATURE = 4
+"""Each feature joins and leaves the others in two random orders; more would not make a picture clearer."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
