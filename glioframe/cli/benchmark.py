@@ -92,7 +92,7 @@ def _by_configuration(given: Sequence[tuple[str, Path]]) -> dict[str, Path]:
             f"--pretrained {repeated[0]}=...",
             expected="weights once for each configuration",
             found=f"{names.count(repeated[0])} times",
-            fix="Leave one; compare several sources in matrices of your own",
+            fix="Leave one",
         )
     return dict(given)
 

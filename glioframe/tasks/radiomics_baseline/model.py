@@ -57,7 +57,7 @@ class Scorer:
 
     def inputs(self, table: FeatureTable) -> NDArray[np.float64]:
         """The rows as the pipeline takes them, (n, p)."""
-        return table.values if self.combat is None else self.combat.harmonized(table.values, table.sites)
+        return _harmonized(table, self.combat)
 
     def scores(self, table: FeatureTable) -> NDArray[np.float64]:
         """One per row and class, (n, k)."""
@@ -109,9 +109,15 @@ def _prepare(table: FeatureTable, settings: Settings) -> _Prepared:
     if settings.harmonize == "combat":
         is_clinical = np.array([name.startswith(CLINICAL) for name in table.names])
         combat = fit_combat(table.values, table.sites, untouched=is_clinical)
-    inputs = table.values if combat is None else combat.harmonized(table.values, table.sites)
     preparation = build_preparation(max_correlation=settings.max_correlation)
-    return _Prepared(combat=combat, preparation=preparation, values=preparation.fit_transform(inputs))
+    return _Prepared(
+        combat=combat, preparation=preparation, values=preparation.fit_transform(_harmonized(table, combat))
+    )
+
+
+def _harmonized(table: FeatureTable, combat: Combat | None) -> NDArray[np.float64]:
+    """The rows without the sites' effects, (n, p); as they are without harmonization."""
+    return table.values if combat is None else combat.harmonized(table.values, table.sites)
 
 
 def _fit_classification(
